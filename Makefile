@@ -1,0 +1,73 @@
+# Every target sets up what it needs. The one variable is PYTHON, any Python from 3.11 on: make setup PYTHON=python3.12
+
+PYTHON = python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The environment is made anew when what it was made from has changed: the lock, the interpreter or the place.
+STAMP := $(VENV)/made-of-$(shell { cat requirements.lock; $(PYTHON) -VV; pwd; } 2>&1 | sha256sum | cut -c1-16)
+
+# What a user's shell says about other Pythons must not reach ours.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE VIRTUAL_ENV PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+
+# Tests run on servers of their own, whatever installation the shell is set up for.
+CLEAN := env $(patsubst %,-u %,$(filter-out QS_PG_BIN QS_REDIS_BIN,$(filter QS_%,$(.VARIABLES))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-fast coverage check bench build clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the environment in .venv from the locked dependencies
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "qs needs Python 3.11 or later and '$(PYTHON)' is not; name one: make setup PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "'$(PYTHON)' cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --quiet --no-input --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --no-input --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Play a published trial, enrollment to last expiry, in under 90 s
+	@$(BIN)/qs demo
+
+up: setup ## Run everything on this machine until Ctrl-C
+	@$(BIN)/qs up
+
+test: setup ## Run the tests, all but those that need Debian's programs
+	@$(CLEAN) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not system and not fuzz"
+
+test-fast: setup ## Run the tests that need no server
+	@$(CLEAN) $(BIN)/python -m pytest -q tests/unit tests/architecture
+
+coverage: setup ## Run the tests and report what they do not reach, in htmlcov/
+	@$(BIN)/coverage erase
+	@$(CLEAN) $(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not system and not fuzz"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet
+	@$(BIN)/coverage report --skip-covered
+
+check: setup ## Lint, format, types, import contracts, security findings, known vulnerabilities
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict src workers tests bench
+	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src workers
+	@$(BIN)/python .ci/audit.py
+
+bench: setup ## Measure what the machine allows and what we reach, in under 10 minutes
+	@$(BIN)/python -m bench
+
+build: setup ## Build the wheel into dist/
+	@$(BIN)/hatchling build --target wheel
+
+clean: ## Remove everything that was made here, data in QS_HOME excepted
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache .grimp_cache .schemathesis
+	@find src workers tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
