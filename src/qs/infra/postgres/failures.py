@@ -1,0 +1,74 @@
+"""What a failure of PostgreSQL means to a caller: try again later, the input cannot be stored, or our own mistake."""
+
+import re
+from collections.abc import Iterator
+
+from asyncpg import PostgresError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from qs.domain.kernel.errors import Invalid, QsError, Unavailable
+
+# Connection, insufficient resources, operator intervention, transaction rollback (serialization, deadlock), lock not
+# available, idle in transaction; and at connection time: login refused, no such database, role not granted.
+_AWAY = ("08", "53", "57", "40", "55P03", "25P03", "28", "3D")
+# Text that is no UTF-8 or holds NUL, numbers and instants out of range, text too long or not of the type; 22000 is
+# asyncpg's own for a value it cannot encode.
+_DATA = frozenset({"22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05"})
+_WRONG_TYPE = re.compile(r"\(expected \S+, got ")
+
+
+class DatabaseAway(Unavailable):
+    """PostgreSQL did not answer, was too busy, or gave the work up half way; nothing of it remains."""
+
+    code = "unavailable"
+    sentence = "the database did not carry this out and nothing of it was kept; try again in a moment"
+
+
+class InputNotStorable(Invalid):
+    """A value passed every check of ours and PostgreSQL still cannot hold it."""
+
+    sentence = (
+        "the input holds a value that cannot be stored; leave out control characters and extreme numbers"
+    )
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+
+def translate(error: BaseException) -> QsError | None:
+    """Our error for a failure of the database, None for any other and for mistakes in our SQL."""
+    if isinstance(error, OSError):
+        # Connecting fails with plain OSErrors; the same classes from elsewhere are no matter of the database.
+        return DatabaseAway() if "asyncpg" in _packages(error) else None
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return DatabaseAway()
+    sqlstate = _sqlstate(error) if isinstance(error, DBAPIError | PostgresError) else ""
+    if sqlstate.startswith(_AWAY):
+        return DatabaseAway()
+    if sqlstate in _DATA and not _WRONG_TYPE.search(str(error)):
+        return InputNotStorable()
+    return None
+
+
+def _sqlstate(error: BaseException) -> str:
+    states = (getattr(each, "sqlstate", None) for each in (error, getattr(error, "orig", None)))
+    return next((state for state in states if state), "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__
+
+
+def _packages(error: BaseException) -> set[str]:
+    """The packages whose code the error came through."""
+    packages = set()
+    for each in _causes(error):
+        trace = each.__traceback__
+        while trace is not None:
+            packages.add(trace.tb_frame.f_globals.get("__name__", "").partition(".")[0])
+            trace = trace.tb_next
+    return packages

@@ -1,0 +1,59 @@
+"""Whether the database answers, and whether its schema is the one this code was written for."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qs.application.kernel.readiness import Check, NotReady
+from qs.infra.postgres.migrate import head_revision
+
+_UNDEFINED_TABLE = "42P01"
+_CRON_WAS_SEEN = text(
+    "SELECT EXISTS (SELECT FROM worker_heartbeat"
+    " WHERE role = 'cron' AND seen_at > clock_timestamp() - interval '30 seconds')"
+)
+
+
+class PostgresReadiness:
+    """The checks of one engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._head: str | None = None
+
+    def checks(self, *, internal_clock: bool) -> tuple[Check, ...]:
+        """The database and its schema; with ``internal_clock`` also whether anybody fires the duties by time."""
+        clocks = [Check("clocks", self.clocks_run, essential=False)] if internal_clock else []
+        return Check("database", self.answers), Check("migrations", self.is_at_head), *clocks
+
+    async def answers(self) -> None:
+        async with self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def is_at_head(self) -> None:
+        self._head = self._head or head_revision()
+        revision = await self._revision()
+        if revision != self._head:
+            raise NotReady(
+                f"the schema is at {revision or 'nothing'}, this version needs {self._head}; run `qs db upgrade`"
+            )
+
+    async def clocks_run(self) -> None:
+        async with self._engine.connect() as connection:
+            if not await connection.scalar(_CRON_WAS_SEEN):
+                raise NotReady(
+                    "no cron worker was seen for 30 s, so nothing is opened or expired by itself; start one, "
+                    "or set clock.internal: false where something else calls the duties"
+                )
+
+    async def _revision(self) -> str | None:
+        try:
+            async with self._engine.connect() as connection:
+                revision: str | None = await connection.scalar(
+                    text("SELECT version_num FROM alembic_version")
+                )
+                return revision
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+                return None
+            raise

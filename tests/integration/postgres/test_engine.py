@@ -1,0 +1,40 @@
+"""Connections after the server has closed them."""
+
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.support.waiting import eventually
+
+
+async def test_the_first_statement_after_the_server_closed_every_connection_succeeds(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    opened = [await engine.connect() for _ in range(4)]
+    drivers = [(await connection.get_raw_connection()).driver_connection for connection in opened]
+    for connection in opened:
+        await connection.close()
+
+    await _close_all_but_mine(database_url)
+    await eventually(lambda: _all_noticed(drivers))
+
+    for _ in range(4):
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def _close_all_but_mine(dsn: str) -> None:
+    admin = await asyncpg.connect(dsn)
+    try:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await admin.close()
+
+
+async def _all_noticed(drivers: list[Any]) -> bool:
+    return all(driver.is_closed() for driver in drivers)

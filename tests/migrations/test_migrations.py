@@ -1,0 +1,131 @@
+"""The schema comes and goes as a whole, by our own verb and by Alembic's own."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qs.infra.embedded import Lease
+from qs.infra.postgres.drift import find_drift
+from qs.infra.postgres.engine import create_engine
+from qs.infra.postgres.migrate import current_revision, downgrade, head_revision, upgrade
+from qs.infra.postgres.roles import RolesUnavailable
+from tests.support import databases
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def empty_database(servers: Lease):
+    name = f"m{os.getpid()}_{id(object())}"
+    await _run(servers.database_url, f"CREATE DATABASE {name}")
+    yield databases.address(servers.database_url, name)
+    await databases.drop(servers.database_url, name)
+
+
+async def test_alembic_itself_brings_the_schema_up_from_the_root_of_the_repository(empty_database) -> None:
+    done = await _alembic_upgrade(empty_database)
+
+    assert done.returncode == 0, done.stderr
+    assert await current_revision(empty_database) == head_revision()
+
+
+async def test_the_schema_can_be_taken_back_and_made_again_without_a_difference(empty_database) -> None:
+    await upgrade(empty_database)
+    await downgrade(empty_database, "base")
+    left = await _names(empty_database)
+    await upgrade(empty_database)
+
+    assert left == {"alembic_version"}
+    assert await _drift(empty_database) == []
+
+
+async def test_upgrades_that_start_at_once_wait_for_one_another(empty_database) -> None:
+    done = await asyncio.gather(*(_alembic_upgrade(empty_database) for _ in range(3)))
+
+    assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+    assert await current_revision(empty_database) == head_revision()
+
+
+async def test_a_login_that_may_neither_create_nor_become_the_roles_is_told_what_to_do(
+    empty_database, servers
+) -> None:
+    login = f"poor_{os.getpid()}"
+    await _run(servers.database_url, f"CREATE ROLE {login} LOGIN")
+    try:
+        with pytest.raises(RolesUnavailable, match=f"GRANT .* TO {login}"):
+            await upgrade(empty_database.replace("://qs@", f"://{login}@"))
+    finally:
+        await _run(servers.database_url, f"DROP ROLE {login}")
+
+
+async def test_a_login_without_the_application_role_cannot_connect_as_it(empty_database, servers) -> None:
+    await upgrade(empty_database)
+    login = f"stranger_{os.getpid()}"
+    await _run(servers.database_url, f"CREATE ROLE {login} LOGIN")
+    engine = create_engine(empty_database.replace("://qs@", f"://{login}@"))
+    try:
+        with pytest.raises(Exception, match="permission denied to set role"):
+            async with engine.connect():
+                pass
+    finally:
+        await engine.dispose()
+        await _run(servers.database_url, f"DROP ROLE {login}")
+
+
+async def test_every_table_with_a_tenant_has_row_level_security_forced(engine: AsyncEngine) -> None:
+    query = text(
+        "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
+        " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+        " AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
+    )
+
+    async with engine.connect() as connection:
+        unguarded = list(await connection.scalars(query))
+
+    assert unguarded == []
+
+
+async def _alembic_upgrade(dsn: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QS_")}
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=ROOT,
+        env=environment | {"QS_DATABASE_URL": dsn},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def _drift(dsn: str) -> list[str]:
+    engine = create_engine(dsn, role=None, pooled=False)
+    try:
+        async with engine.connect() as connection:
+            return [str(each) for each in await connection.run_sync(find_drift)]
+    finally:
+        await engine.dispose()
+
+
+async def _names(dsn: str) -> set[str]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row["tablename"] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def _run(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
