@@ -1,0 +1,196 @@
+"""What the identity context needs from outside."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from qs.application.kernel.unit_of_work import UnitOfWork
+from qs.domain.identity.accounts import ServiceAccount, User
+from qs.domain.identity.principal import Kind, Principal
+from qs.domain.identity.session import RefreshToken
+from qs.domain.identity.tenant import Tenant
+
+SystemClock = Callable[[], datetime]
+"""Returns system time (aware, UTC), which access tokens and sessions live by."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A signed token. It is a credential and is left out of representations."""
+
+    token: str = field(repr=False)
+    id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a valid access token says. ``session_id`` is the family of refresh tokens it came with, if any."""
+
+    principal: Principal
+    token_id: UUID
+    session_id: UUID | None
+    issued_at: datetime
+    expires_at: datetime
+
+
+class AccessTokens(Protocol):
+    def issue(
+        self, principal: Principal, *, ttl: timedelta, now: datetime, session_id: UUID | None = None
+    ) -> AccessToken: ...
+
+    def read(self, token: str) -> TokenClaims:
+        """Raises TokenInvalid."""
+        ...
+
+
+class Passwords(Protocol):
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Takes the same time without a stored hash, and is false then."""
+        ...
+
+    def is_outdated(self, stored: str) -> bool: ...
+
+
+class Secrets(Protocol):
+    """Random secrets that are shown once and stored as a keyed digest."""
+
+    def mint(self, prefix: str) -> str: ...
+
+    def digest(self, secret: str) -> bytes: ...
+
+    def digests(self, secret: str) -> Sequence[bytes]: ...
+
+    def matches(self, secret: str, digest: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """What a login is checked against."""
+
+    id: UUID
+    tenant_id: UUID
+    password_hash: str = field(repr=False)
+    may_enter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClient:
+    """What a client's credentials are checked against."""
+
+    account: ServiceAccount
+    secret_digest: bytes = field(repr=False)
+    may_enter: bool
+
+
+class AccountDirectory(Protocol):
+    """Looks up across tenants, before a tenant is known. It changes nothing."""
+
+    async def user(self, username: str) -> KnownUser | None: ...
+
+    async def client(self, client_id: str) -> KnownClient | None: ...
+
+    async def refresh_token(self, digests: Sequence[bytes]) -> tuple[UUID, UUID] | None:
+        """The tenant and the id of the refresh token with one of the digests, if its tenant is active."""
+        ...
+
+    async def may_continue(
+        self, kind: Kind, account_id: UUID | None, tenant_id: UUID, session_id: UUID | None
+    ) -> bool:
+        """Whether tenant, account and session are all still in good standing."""
+        ...
+
+    async def tenant_id(self, slug: str) -> UUID | None: ...
+
+    async def tenants(self) -> Sequence[Tenant]:
+        """All tenants but the platform's reserved one, by slug, without their contacts."""
+        ...
+
+
+class TenantRepository(Protocol):
+    async def add(self, tenant: Tenant) -> bool:
+        """False, and nothing written, where the slug is taken."""
+        ...
+
+    async def get(self) -> Tenant | None:
+        """The unit of work's own tenant."""
+        ...
+
+    async def save(self, tenant: Tenant) -> bool:
+        """False, and nothing written, where somebody else saved it since it was read."""
+        ...
+
+
+class UserRepository(Protocol):
+    async def add(self, user_id: UUID, username: str, password_hash: str, roles: Sequence[str]) -> bool:
+        """False, and nothing written, where the name is taken in any tenant."""
+        ...
+
+    async def lock(self, user_id: UUID) -> User | None:
+        """The user, whose sessions nobody else begins or ends until this unit of work is over."""
+        ...
+
+    async def lock_named(self, username: str) -> User | None: ...
+
+    async def all(self) -> Sequence[User]: ...
+
+    async def set_password_hash(self, user_id: UUID, password_hash: str) -> None: ...
+
+    async def disable(self, user_id: UUID, at: datetime) -> None: ...
+
+    async def any_with_role(self, role: str) -> bool: ...
+
+
+class SessionRepository(Protocol):
+    """Refresh tokens. Whoever changes them has locked their user first."""
+
+    async def add(self, token: RefreshToken, digest: bytes) -> None: ...
+
+    async def get(self, token_id: UUID) -> RefreshToken | None: ...
+
+    async def mark_used(self, token_id: UUID, at: datetime) -> None: ...
+
+    async def end_family(self, family: UUID, at: datetime) -> None: ...
+
+    async def end_all_of(self, user_id: UUID, at: datetime) -> None: ...
+
+    async def forget_expired_of(self, user_id: UUID, at: datetime) -> None: ...
+
+
+class ServiceAccountRepository(Protocol):
+    async def add(self, account: ServiceAccount, secret_digest: bytes) -> bool:
+        """False, and nothing written, where the tenant has an account of that name."""
+        ...
+
+    async def named(self, name: str) -> ServiceAccount | None: ...
+
+    async def all(self) -> Sequence[ServiceAccount]: ...
+
+    async def set_secret_digest(self, account_id: UUID, digest: bytes) -> None: ...
+
+    async def disable(self, account_id: UUID, at: datetime) -> None: ...
+
+
+class StarterScales(Protocol):
+    async def add(self) -> None:
+        """Gives a new tenant the published scales every tenant begins with."""
+        ...
+
+
+class IdentityUnitOfWork(UnitOfWork, Protocol):
+    tenants: TenantRepository
+    users: UserRepository
+    sessions: SessionRepository
+    service_accounts: ServiceAccountRepository
+    starter_scales: StarterScales
+
+    async def be_alone(self, subject: str) -> None:
+        """Waits until no other unit of work holds ``subject``, and holds it until this one is over."""
+        ...
+
+
+IdentityUnitOfWorkFactory = Callable[[UUID], IdentityUnitOfWork]

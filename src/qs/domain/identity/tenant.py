@@ -1,0 +1,115 @@
+"""A tenant: the organisation that owns rows, its zone, and whom to tell about what goes wrong."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from qs.domain.identity.errors import TenantInvalid, TenantReserved
+from qs.domain.kernel import zones
+from qs.domain.kernel.errors import Problem
+from qs.domain.kernel.ids import PLATFORM_TENANT
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f<>,;\"]{1,64}@[^@\s\x00-\x1f\x7f<>,;\"]{1,189}")
+_MOST_CONTACTS = 20
+
+
+class TenantStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class StaffContact:
+    """Where staff are reached; ``channel`` is ``email`` so far."""
+
+    channel: str
+    address: str
+
+
+@dataclass(slots=True, eq=False)
+class Tenant:
+    """``timezone`` is an IANA name. ``version`` is the stored one, which a change must still find."""
+
+    id: UUID
+    slug: str
+    name: str
+    timezone: str
+    status: TenantStatus = TenantStatus.ACTIVE
+    staff_contacts: tuple[StaffContact, ...] = ()
+    version: int = 1
+    _changed: list[str] = field(default_factory=list, init=False, repr=False)
+
+    @classmethod
+    def create(cls, tenant_id: UUID, slug: str, name: str, timezone: str) -> "Tenant":
+        """A new, active tenant without contacts.
+
+        Raises:
+            TenantInvalid: the slug or the name is unfit.
+            UnknownZone: there is no such zone.
+        """
+        if not _SLUG.fullmatch(slug):
+            detail = "must be 1 to 63 of a-z, 0-9 and -, and begin with a letter or digit"
+            raise TenantInvalid([Problem("/slug", detail)])
+        zones.zone(timezone)
+        return cls(tenant_id, slug, _fit_name(name), timezone)
+
+    @property
+    def is_active(self) -> bool:
+        return self.status is TenantStatus.ACTIVE
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The names of the fields changed since it was read, each once."""
+        return tuple(dict.fromkeys(self._changed))
+
+    def rename(self, name: str) -> None:
+        """Raises TenantInvalid for an unfit name."""
+        self._set("name", _fit_name(name))
+
+    def move_to(self, timezone: str) -> None:
+        """Dates are counted in the new zone from now on. Raises UnknownZone."""
+        zones.zone(timezone)
+        self._set("timezone", timezone)
+
+    def notify(self, contacts: Iterable[StaffContact]) -> None:
+        """From now on staff are told there, and nowhere else. Raises TenantInvalid for an unfit contact."""
+        self._set("staff_contacts", _fit_contacts(contacts))
+
+    def suspend(self) -> None:
+        """Nobody of this tenant gets in any more."""
+        self._set("status", TenantStatus.SUSPENDED)
+
+    def reactivate(self) -> None:
+        """Accounts of this tenant work again."""
+        self._set("status", TenantStatus.ACTIVE)
+
+    def _set(self, name: str, value: object) -> None:
+        if self.id == PLATFORM_TENANT:
+            raise TenantReserved
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+            self._changed.append(name)
+
+
+def _fit_name(name: str) -> str:
+    stripped = name.strip()
+    if not 1 <= len(stripped) <= 200 or not stripped.isprintable():
+        raise TenantInvalid([Problem("/name", "must be 1 to 200 printable characters")])
+    return stripped
+
+
+def _fit_contacts(contacts: Iterable[StaffContact]) -> tuple[StaffContact, ...]:
+    kept = tuple(dict.fromkeys(contacts))
+    problems = [
+        Problem(f"/staff_contacts/{index}", "must be channel email with an address such as name@example.org")
+        for index, contact in enumerate(kept)
+        if contact.channel != "email" or not _ADDRESS.fullmatch(contact.address)
+    ]
+    if len(kept) > _MOST_CONTACTS:
+        problems.append(Problem("/staff_contacts", f"must be at most {_MOST_CONTACTS}"))
+    if problems:
+        raise TenantInvalid(problems)
+    return kept

@@ -1,0 +1,21 @@
+"""Staff contacts for other contexts, each through a port of its own."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qs.domain.identity.tenant import StaffContact
+from qs.infra.identity.staff_contacts import PersonalCipher, read_staff_contacts
+from qs.infra.postgres.unit_of_work import SqlUnitOfWork
+
+
+class SqlStaffReader:
+    def __init__(self, engine: AsyncEngine, cipher: PersonalCipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    async def contacts(self, tenant_id: UUID) -> Sequence[StaffContact]:
+        """Whom to tell in that tenant, in their order."""
+        async with SqlUnitOfWork(self._engine, tenant_id) as uow:
+            return await read_staff_contacts(uow.connection, self._cipher, tenant_id)

@@ -1,0 +1,83 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from dependency_injector import providers
+from httpx import AsyncClient
+from litestar import Controller, Request, get, post
+
+from qs.container import Container
+from qs.domain.identity.accounts import User
+from qs.domain.kernel.ids import DEFAULT_TENANT
+from qs.interface.rest.app import create_app
+from tests.integration.identity.people import PASSWORD, RecordingPasswords
+from tests.support.http import serving
+
+
+class Probes(Controller):
+    """Routes of every kind of declaration, which say who was let in."""
+
+    path = "/probe"
+
+    @get("/public", opt={"public": True})
+    async def public(self) -> str:
+        return "anybody"
+
+    @get("/plans", opt={"scope": "plans:read"})
+    async def plans(self, request: Request[Any, Any, Any]) -> str:
+        return str(request.user.actor)
+
+    @get("/either", opt={"scope": ("audit:read", "plans:read")})
+    async def either(self, request: Request[Any, Any, Any]) -> str:
+        return str(request.user.actor)
+
+    @post("/duty", opt={"scope": "tasks:schedule", "platform": True}, status_code=200)
+    async def duty(self, request: Request[Any, Any, Any]) -> str:
+        return str(request.user.actor)
+
+    @post("/tenant-duty", opt={"scope": "tasks:schedule"}, status_code=200)
+    async def tenant_duty(self, request: Request[Any, Any, Any]) -> str:
+        return str(request.user.actor)
+
+
+@pytest.fixture
+def passwords() -> RecordingPasswords:
+    return RecordingPasswords()
+
+
+@pytest.fixture
+def container(container: Container, passwords: RecordingPasswords) -> Container:
+    """Everything wired as in production, but for the cost of a password."""
+    container.passwords.override(providers.Object(passwords))
+    return container
+
+
+@pytest.fixture
+async def truth(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A superuser's connection, which sees every row."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def probes(container: Container) -> AsyncIterator[AsyncClient]:
+    """The application with nothing but probes under ``/api/v1/probe``."""
+    async with serving(create_app(container, controllers=[Probes])) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(container: Container) -> AsyncIterator[AsyncClient]:
+    """The application as it is served."""
+    async with serving(create_app(container)) as client:
+        yield client
+
+
+@pytest.fixture
+async def alice(container: Container) -> User:
+    """A coordinator of the default tenant."""
+    return await container.user_administration().create(
+        DEFAULT_TENANT, "alice", PASSWORD, ["coordinator"], actor="test"
+    )
