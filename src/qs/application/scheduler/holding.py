@@ -1,0 +1,122 @@
+"""Holds an execution while it is worked on: the lease, its heartbeat, and the one write that ends it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from qs.application.kernel.background import apart_from_the_request
+from qs.application.scheduler.ports import DutyContext, SchedulerUnitOfWorkFactory, Work
+from qs.domain.kernel.errors import QsError
+from qs.domain.scheduler.execution import DUTY_LEASE, Execution, ExecutionStatus, Lease
+
+_log = structlog.get_logger()
+
+
+class ExecutionHolding:
+    """What the holder of an execution does with it.
+
+    A holder that was silent for longer than its lease may find that a clock process took the execution away.
+    Its work goes on, since the state of the tasks keeps it safe, but what it writes about the end is refused.
+    """
+
+    def __init__(self, unit_of_work: SchedulerUnitOfWorkFactory, lease: Lease = DUTY_LEASE) -> None:
+        self.lease = lease
+        self._unit_of_work = unit_of_work
+
+    @asynccontextmanager
+    async def held(self, execution: Execution) -> AsyncIterator[None]:
+        """Gives signs of life until the block is left; a block that is canceled gives the execution back."""
+        heartbeat = asyncio.create_task(
+            self._beat(execution), name=f"heartbeat-{execution.id}", context=apart_from_the_request()
+        )
+        try:
+            yield
+        except asyncio.CancelledError:
+            await self._give_back(execution)
+            raise
+        finally:
+            heartbeat.cancel()
+            # A beat that is half way gives its connection back before anybody closes the pool.
+            await asyncio.wait({heartbeat})
+
+    async def start(self, execution: Execution) -> bool:
+        """A queued execution is running from now on; False when it is no longer ours."""
+        async with self._unit_of_work(execution.tenant_id) as uow:
+            started = await uow.executions.start(execution, self.lease.length)
+            await uow.commit()
+        return started
+
+    async def work_on(self, execution: Execution, work: Work) -> Mapping[str, Any]:
+        """Does the work of a running execution and records how it ended.
+
+        Raises:
+            whatever the work raises, after it has been recorded.
+        """
+        context = DutyContext(
+            execution.id,
+            execution.tenant_id,
+            execution.actor,
+            execution.parameters,
+            execution.scheduled_at,
+            execution.attempt,
+        )
+        with structlog.contextvars.bound_contextvars(execution_id=str(execution.id)):
+            try:
+                result = await work(context)
+            except Exception as error:
+                await self._finish(execution, ExecutionStatus.FAILED, error=_told(error))
+                raise
+            await self._finish(execution, ExecutionStatus.SUCCEEDED, result=result)
+        return result
+
+    async def _finish(
+        self,
+        execution: Execution,
+        status: ExecutionStatus,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        async with self._unit_of_work(execution.tenant_id) as uow:
+            accepted = await uow.executions.finish(execution, status, result=result, error=error)
+            if not accepted:
+                _log.warning("execution_end_refused", duty=execution.name, epoch=execution.epoch)
+                await uow.audit.add(
+                    "execution.end_refused",
+                    "execution",
+                    execution.id,
+                    actor=execution.actor,
+                    detail={"duty": execution.name, "epoch": execution.epoch, "status": status},
+                )
+            await uow.commit()
+
+    async def _beat(self, execution: Execution) -> None:
+        while True:
+            await asyncio.sleep(self.lease.heartbeat.total_seconds())
+            try:
+                async with self._unit_of_work(execution.tenant_id) as uow:
+                    held = await uow.executions.extend(execution, self.lease.length)
+                    await uow.commit()
+            except Exception:  # noqa: BLE001 - whatever keeps one beat from the database, the next may get through
+                _log.warning("heartbeat_failed", execution_id=str(execution.id), exc_info=True)
+                continue
+            if not held:
+                return
+
+    async def _give_back(self, execution: Execution) -> None:
+        try:
+            async with self._unit_of_work(execution.tenant_id) as uow:
+                await uow.executions.give_back(execution)
+                await uow.commit()
+        except Exception:  # noqa: BLE001 - the lease runs out by itself; the cancellation must go on
+            _log.warning("give_back_failed", execution_id=str(execution.id), exc_info=True)
+
+
+def _told(error: Exception) -> str:
+    # The text of an unforeseen error may hold anything, a contact or a link among it; its log line has the rest.
+    return (
+        f"{error.code}: {error}" if isinstance(error, QsError) else f"internal error ({type(error).__name__})"
+    )
