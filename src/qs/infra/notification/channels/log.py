@@ -1,0 +1,24 @@
+"""The log as a channel: what would have been sent to whom, by ids and the template's name, never the text or the link."""
+
+import structlog
+
+from qs.application.notification.ports import Message
+
+_log = structlog.get_logger()
+
+
+class LogChannel:
+    name = "log"
+    needs_address = False
+
+    async def send(self, message: Message) -> str:
+        _log.info(
+            "notification_sent",
+            notification_id=message.notification_id,
+            event_id=message.event_id,
+            task_id=message.task_id,
+            recipient=message.recipient,
+            template=message.template,
+            locale=message.locale,
+        )
+        return "logged"

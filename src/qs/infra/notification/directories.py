@@ -1,0 +1,112 @@
+"""Other contexts' records in the words of this one. What they are asked for is stated here; container.py binds them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from qs.domain.notification.addressing import (
+    Addressee,
+    Audience,
+    Contact,
+    OptOut,
+    Person,
+    to_guardian,
+    to_testee,
+)
+
+
+class ContactRecord(Protocol):
+    @property
+    def channel(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+
+class GuardianRecord(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def contacts(self) -> Sequence[ContactRecord]: ...
+
+
+class OptOutRecord(Protocol):
+    @property
+    def channel(self) -> str: ...
+
+    @property
+    def plan_id(self) -> UUID | None: ...
+
+
+class TesteeRecord(Protocol):
+    @property
+    def name(self) -> str | None: ...
+
+    @property
+    def locale(self) -> str | None: ...
+
+    @property
+    def contacts(self) -> Sequence[ContactRecord]: ...
+
+    @property
+    def guardians(self) -> Sequence[GuardianRecord]: ...
+
+    @property
+    def opt_outs(self) -> Sequence[OptOutRecord]: ...
+
+
+class TesteeRecords(Protocol):
+    async def reachable(
+        self, tenant_id: UUID, testee_ids: Collection[UUID]
+    ) -> Mapping[UUID, TesteeRecord]: ...
+
+
+class PlanRecords(Protocol):
+    async def notify_on_expiry(self, tenant_id: UUID, plan_ids: Collection[UUID]) -> Mapping[UUID, str]: ...
+
+
+class StaffRecords(Protocol):
+    async def contacts(self, tenant_id: UUID) -> Sequence[ContactRecord]: ...
+
+
+class RecordedTestees:
+    def __init__(self, records: TesteeRecords) -> None:
+        self._records = records
+
+    async def find(self, tenant_id: UUID, testee_ids: Collection[UUID]) -> Mapping[UUID, Addressee]:
+        found = await self._records.reachable(tenant_id, testee_ids)
+        return {testee_id: _addressee(testee_id, record) for testee_id, record in found.items()}
+
+
+class RecordedPreferences:
+    def __init__(self, records: PlanRecords) -> None:
+        self._records = records
+
+    async def on_expiry(self, tenant_id: UUID, plan_ids: Collection[UUID]) -> Mapping[UUID, Audience]:
+        found = await self._records.notify_on_expiry(tenant_id, plan_ids)
+        return {plan_id: Audience(wish) for plan_id, wish in found.items()}
+
+
+class RecordedStaff:
+    def __init__(self, records: StaffRecords) -> None:
+        self._records = records
+
+    async def contacts(self, tenant_id: UUID) -> Sequence[Contact]:
+        return _contacts(await self._records.contacts(tenant_id))
+
+
+def _addressee(testee_id: UUID, record: TesteeRecord) -> Addressee:
+    return Addressee(
+        testee=Person(to_testee(testee_id), record.name, _contacts(record.contacts)),
+        guardians=tuple(
+            Person(to_guardian(testee_id, number), guardian.name, _contacts(guardian.contacts))
+            for number, guardian in enumerate(record.guardians)
+        ),
+        opt_outs=tuple(OptOut(each.channel, each.plan_id) for each in record.opt_outs),
+        locale=record.locale,
+    )
+
+
+def _contacts(records: Iterable[ContactRecord]) -> tuple[Contact, ...]:
+    return tuple(Contact(record.channel, record.address) for record in records)

@@ -1,0 +1,82 @@
+"""The real worker processes, killed and stopped."""
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.support.processes import clean_environment
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def environment(settings, web):
+    return clean_environment(
+        QS_ENV="test",
+        QS_HOME=str(settings.home),
+        QS_SECRET_KEY=settings.secret_key,
+        QS_DATABASE_URL=settings.database.url,
+        QS_REDIS_URL=settings.redis.url,
+        QS_ENTRY_BASE_URL=settings.entry.base_url,
+        QS_LOG_FORMAT="json",
+        QS_NOTIFICATION__CHANNELS="webhook",
+        QS_NOTIFICATION__WEBHOOK__URL=web.url,
+        QS_NOTIFICATION__WEBHOOK__SECRETS=json.dumps(settings.notification.webhook.secrets),
+        QS_NOTIFICATION__TIMEOUT_S="1",
+        QS_OUTBOUND__ALLOW_NETWORKS="127.0.0.0/8",
+    )
+
+
+async def start(environment, role: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "workers", role, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+
+
+async def test_killed_workers_lose_no_message_and_repeat_few(clinic, web, environment):
+    plan_id = await clinic.plan()
+    relay = await start(environment, "relay")
+    kills = 0
+    try:
+        for _ in range(40):
+            await clinic.opened(await clinic.testee(), plan_id)
+        while kills < 3:
+            worker = await start(environment, "notifications")
+            before = len(web.received)
+
+            async def some_arrived(before=before):
+                return len(web.received) >= min(40, before + random.randint(1, 12))
+
+            await eventually(some_arrived, within=30)
+            worker.kill()
+            await worker.wait()
+            kills += 1
+            # As if the leases of the one that died had run out.
+            await clinic.truth.execute(
+                "UPDATE delivery SET next_attempt_at = clock_timestamp() WHERE status = 'sending'"
+            )
+        worker = await start(environment, "notifications")
+
+        async def all_sent():
+            return await clinic.truth.fetchval("SELECT count(*) FROM delivery WHERE status = 'sent'") == 40
+
+        await eventually(all_sent, within=30)
+        for process in (worker, relay):
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        for process in (worker, relay):
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    times = Counter(received.headers["webhook-id"] for received in web.received)
+    assert set(times) == {str(row["id"]) for row in await clinic.deliveries()}
+    assert len(times) == 40
+    # At most what each of those killed was sending at once.
+    assert sum(times.values()) - 40 <= kills * 10
+    assert await clinic.truth.fetchval("SELECT count(*) FROM worker_heartbeat") == kills
