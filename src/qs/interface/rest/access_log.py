@@ -1,0 +1,27 @@
+"""One line for each request: never its query string, body, headers or cookies, which carry links and secrets."""
+
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger("qs.access")
+
+_QUIET = ("/health", "/metrics")
+
+
+def record(scope: Any, method: str, path: str, status: int, duration_s: float) -> None:
+    """Writes the line of an answered request; probes and scrapes are told of only when they fail."""
+    if status < 400 and path.startswith(_QUIET):
+        return
+    user = scope.get("user")
+    client = scope.get("client")
+    log.info(
+        "request_served",
+        method=method,
+        path=path,
+        route=scope.get("path_template"),
+        status=status,
+        duration_ms=round(duration_s * 1000, 1),
+        client=client[0] if client else None,
+        principal=f"{user.kind}:{user.id}" if user is not None else None,
+    )

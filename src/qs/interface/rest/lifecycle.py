@@ -1,0 +1,51 @@
+"""From the first request to the last: ready, then draining on SIGTERM, then ended with nothing left running."""
+
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+
+@asynccontextmanager
+async def lifecycle(app: Litestar, close: Callable[[Any], Awaitable[None]] | None) -> AsyncIterator[None]:
+    """The lifespan of the application.
+
+    1. SIGTERM: ``/health/ready`` says 503 at once, while the server still finishes what it began.
+    2. Shutdown: ``close`` ends background work and gives back what the container opened.
+    """
+    with _ready_until_sigterm(app.state):
+        try:
+            yield
+        finally:
+            app.state.ready = False
+            if close is not None:
+                await close(app.state.container)
+
+
+@contextmanager
+def _ready_until_sigterm(state: State) -> Iterator[None]:
+    state.ready = True
+    # Only the main thread may set handlers; elsewhere (tests, embedding) whoever runs the loop ends it.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    server = signal.getsignal(signal.SIGTERM)
+
+    def drain(number: int, frame: FrameType | None) -> None:
+        state.ready = False
+        if callable(server):
+            server(number, frame)
+        elif server == signal.SIG_DFL:
+            raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, drain)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is drain:
+            signal.signal(signal.SIGTERM, server)

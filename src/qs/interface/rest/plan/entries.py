@@ -1,0 +1,101 @@
+"""``/entries``: what a link opens, and the submission through it. Whoever holds the link may; nothing else is asked."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromQuery
+from msgspec import Meta, Struct
+
+from qs.application.plan.entering import EntryAdmission, Submission
+from qs.application.plan.entering import EntryView as Opened
+from qs.domain.plan.task import TaskStatus
+from qs.interface.rest.dependencies import Given, given
+from qs.interface.rest.envelope import Success, success
+from qs.interface.rest.plan.examples import SOME_ID, a_body_like
+from qs.interface.rest.plan.task_dto import AssessmentId
+
+# Chat apps add parameters of their own to links, so none is refused.
+PUBLIC = {"public": True, "loose_query": True}
+NOT_STORED = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+
+
+class SubmitBody(Struct, kw_only=True):
+    """The link's token and task, and the id of the answer that was given."""
+
+    token: Annotated[Any, Meta(description="As the link has it.")] = None
+    task_id: Annotated[Any, Meta(description="As the link has it.")] = None
+    assessment_id: AssessmentId
+
+
+SubmitRequest = Annotated[SubmitBody, a_body_like(token=SOME_ID, task_id=SOME_ID, assessment_id="a-1024")]
+
+
+class OpenEntryView(Struct):
+    """What a live link opens; every other link is answered with 404 or 410."""
+
+    task_id: UUID
+    scale_code: str
+    scale_title: Annotated[dict[str, str], Meta(description="By language: zh, en.")]
+    seq: int
+    state: str
+    expires_at: datetime
+    timezone: str
+
+    @classmethod
+    def of(cls, entry: Opened) -> "OpenEntryView":
+        return cls(
+            entry.task_id,
+            entry.scale_code,
+            entry.scale_title,
+            entry.seq,
+            "open",
+            entry.expires_at,
+            entry.timezone,
+        )
+
+
+class SubmissionView(Struct):
+    """`repeated`: the same answer had been submitted before, and nothing changed."""
+
+    task_id: UUID
+    status: TaskStatus
+    completed_at: datetime
+    assessment_id: str
+    repeated: bool
+
+    @classmethod
+    def of(cls, submission: Submission) -> "SubmissionView":
+        return cls(
+            submission.task_id,
+            submission.status,
+            submission.completed_at,
+            submission.assessment_id,
+            submission.repeated,
+        )
+
+
+class EntryController(Controller):
+    path = "/entries"
+    tags = ("entries",)
+    dependencies = {"admission": given("entry_admission")}  # noqa: RUF012 - litestar's way to declare
+
+    @get("/", opt=PUBLIC, summary="Show what a link opens")
+    async def show(
+        self, admission: Given[EntryAdmission], token: FromQuery[str] = "", task_id: FromQuery[str] = ""
+    ) -> Response[Success[OpenEntryView]]:
+        """Changes nothing. A link that is wrong in any way is 404; one replaced, run out, canceled or answered is 410."""
+        return success(OpenEntryView.of(await admission.show(token, task_id)), headers=NOT_STORED)
+
+    @post("/submit", opt=PUBLIC, status_code=200, summary="Submit an answer")
+    async def submit(
+        self, data: SubmitRequest, admission: Given[EntryAdmission]
+    ) -> Response[Success[SubmissionView]]:
+        """Completes the task once. The same link and assessment_id again succeed with `repeated`; another id is 410."""
+        submission = await admission.submit(_text(data.token), _text(data.task_id), data.assessment_id)
+        return success(SubmissionView.of(submission), headers=NOT_STORED)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

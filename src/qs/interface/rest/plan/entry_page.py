@@ -1,0 +1,116 @@
+"""``/entry``: the page a link leads to where nobody has set another. It says whether the link is live and changes nothing.
+
+Chat apps fetch links to show a preview of them, so the page names neither scale nor person.
+"""
+
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from litestar import MediaType, Request, Response, get
+from litestar.params import FromQuery
+
+from qs.application.plan.entering import EntryAdmission
+from qs.domain.kernel.errors import QsError
+from qs.domain.kernel.zones import zone
+from qs.domain.plan.errors import EntryAbsent, EntryCanceled, EntryCompleted, EntryExpired, EntryReplaced
+from qs.interface.rest.dependencies import Given, given
+from qs.interface.rest.languages import Language, preferred
+from qs.interface.rest.plan.entries import PUBLIC
+from qs.interface.rest.problems import status_of
+from qs.settings import Settings
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Vary": "Accept-Language",
+}
+
+_TITLES: dict[Language, str] = {"en": "Questionnaire", "zh": "问卷"}
+_LIVE: dict[Language, str] = {
+    "en": "A questionnaire is waiting for you. You can answer it until {until}.",
+    "zh": "有一份问卷等待您填写，请在 {until} 之前完成。",
+}
+_OVER: dict[type[QsError], dict[Language, str]] = {
+    EntryAbsent: {
+        "en": "This link is not valid. Please open the newest link you were sent, or ask for a new one.",
+        "zh": "此链接无效。请打开您收到的最新链接，或联系工作人员重新获取。",
+    },
+    EntryReplaced: {
+        "en": "This link was replaced by a newer one. Please open the newest link you were sent.",
+        "zh": "此链接已被新链接取代，请打开您收到的最新链接。",
+    },
+    EntryExpired: {
+        "en": "This link has run out. Please ask for a new one if you still want to answer.",
+        "zh": "此链接已过期。如仍需填写，请联系工作人员。",
+    },
+    EntryCanceled: {
+        "en": "This questionnaire is no longer asked for. There is nothing left to do.",
+        "zh": "此问卷已取消，无需再填写。",
+    },
+    EntryCompleted: {
+        "en": "This questionnaire was answered. There is nothing left to do. Thank you.",
+        "zh": "此问卷已完成，无需再填写。谢谢。",
+    },
+}
+_PAGE = """\
+<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{words}</p>
+</main>
+</body>
+</html>
+"""
+
+
+@get(
+    "/entry",
+    opt=PUBLIC,
+    tags=["entries"],
+    summary="The page of a link",
+    media_type=MediaType.HTML,
+    dependencies={"admission": given("entry_admission"), "settings": given("settings")},
+)
+async def entry_page(
+    request: Request[Any, Any, Any],
+    admission: Given[EntryAdmission],
+    settings: Given[Settings],
+    token: FromQuery[str] = "",
+    task_id: FromQuery[str] = "",
+) -> Response[str]:
+    """A minimal page in Chinese or English that says whether the link of the query is live; 200, 404 or 410."""
+    language = preferred(
+        request.headers.get("accept-language", ""), "zh" if settings.lang.startswith("zh") else "en"
+    )
+    try:
+        entry = await admission.show(token, task_id)
+    except (EntryAbsent, EntryReplaced, EntryExpired, EntryCanceled, EntryCompleted) as error:
+        return _page(language, _OVER[type(error)][language], status_of(error))
+    tz: ZoneInfo = zone(entry.timezone)
+    until = f"{entry.expires_at.astimezone(tz):%Y-%m-%d %H:%M} ({entry.timezone})"
+    return _page(language, _LIVE[language].format(until=until), 200)
+
+
+def _page(language: Language, words: str, status: int) -> Response[str]:
+    html = _PAGE.format(
+        language="zh-CN" if language == "zh" else "en", title=escape(_TITLES[language]), words=escape(words)
+    )
+    return Response(
+        html,
+        status_code=status,
+        media_type=MediaType.HTML,
+        headers={**HEADERS, "Content-Language": language},
+    )

@@ -1,0 +1,215 @@
+"""Rules over the settings as a whole: what is not available yet, what belongs together, what production refuses."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from qs.domain.kernel.zones import zone_names
+from qs.settings.keys import value_of
+from qs.settings.sections import Settings
+
+Problems = Iterator[tuple[str, str]]
+
+AVAILABLE_ROLES = ("cron", "relay", "notifications")
+
+_NOT_YET = (
+    "mq.type",
+    "mq.host",
+    "mq.port",
+    "auth.jwks_url",
+    "auth.introspection_url",
+    "auth.client_id",
+    "auth.client_secret",
+    "feature.queue_dashboard",
+    "scheduler.jobs",
+    "scheduler.defaults.webhook",
+)
+_SHORTEST_KEY = 32
+_SHORTEST_PASSWORD = 12
+_FEWEST_CHARACTERS = 8
+_KNOWN = re.compile(
+    r"change.?me|replace.?me|secret|password|passwd|default|example|sample|insecure|test|admin|letmein|qwerty"
+    r"|please|super|your|this|development|production|only|for|key|not|abcdef|0123456789|1234567890|12345678|123456",
+    re.IGNORECASE,
+)
+
+
+def find_problems(settings: Settings) -> Problems:
+    """Every rule the settings break, as (key, what is wrong and what is expected)."""
+    yield from _not_available(settings)
+    yield from _zones(settings)
+    yield from _addresses(settings)
+    yield from _server(settings)
+    yield from _belonging_together(settings)
+    yield from _secret_key(settings)
+    if settings.env == "production":
+        yield from _production(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens there is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _not_available(settings: Settings) -> Problems:
+    for name in _NOT_YET:
+        if value_of(settings, name):
+            yield name, "is not available yet; leave it out"
+    if settings.auth.mode != "builtin":
+        yield "auth.mode", f"{settings.auth.mode} is not available yet; expected builtin"
+    for role in settings.worker.roles:
+        if role not in AVAILABLE_ROLES:
+            yield "worker.roles", f"{role} is not available yet; expected {', '.join(AVAILABLE_ROLES)}"
+
+
+def _zones(settings: Settings) -> Problems:
+    for name in ("timezone", "scheduler.timezone"):
+        zone = value_of(settings, name)
+        if zone is not None and zone not in zone_names():
+            yield name, f"is {zone[:60]}; expected an IANA time zone such as Asia/Shanghai"
+
+
+def _addresses(settings: Settings) -> Problems:
+    rules = {
+        "database.url": (("postgresql", "postgres", "postgresql+asyncpg"), "postgresql://user@host/database"),
+        "database.migration_url": (
+            ("postgresql", "postgres", "postgresql+asyncpg"),
+            "postgresql://user@host/database",
+        ),
+        "redis.url": (("redis", "rediss", "unix"), "redis://host:6379/0"),
+        "entry.base_url": (("http", "https"), "https://host/path"),
+        "notification.webhook.url": (("http", "https"), "https://host/path"),
+    }
+    for name, (schemes, example) in rules.items():
+        address = value_of(settings, name)
+        if address is not None and not _is_address(address, schemes):
+            yield name, f"is not an address of its kind; expected one such as {example}"
+    for origin in settings.server.cors_origins:
+        if origin != "*" and (not _is_address(origin, ("http", "https")) or urlsplit(origin).path):
+            yield "server.cors_origins", f"is {origin[:60]}; expected origins such as https://app.example.org"
+
+
+def _is_address(address: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(address)
+        port_is_readable = parts.port is None or parts.port >= 0
+    except ValueError:
+        return False
+    if parts.scheme not in schemes or not port_is_readable or re.search(r"[\x00-\x20\x7f]", address):
+        return False
+    if parts.scheme in ("http", "https"):
+        return bool(parts.hostname) and not parts.fragment
+    return bool(parts.netloc or parts.path or parts.query)
+
+
+def _server(settings: Settings) -> Problems:
+    tls = settings.server.tls
+    for name, file in (("server.tls.cert_file", tls.cert_file), ("server.tls.key_file", tls.key_file)):
+        if file is None and (tls.cert_file or tls.key_file):
+            yield name, "is missing; TLS needs both server.tls.cert_file and server.tls.key_file"
+        elif file is not None and not file.is_file():
+            yield name, f"is {file}, which is not a file; expected a PEM file"
+    if re.search(r"[\s/@]", settings.server.host):
+        yield "server.host", "expected a host name or an address such as 127.0.0.1, without a port"
+    elif not is_loopback(settings.server.host) and settings.env != "production":
+        yield from _open_outside_production(settings)
+
+
+def _open_outside_production(settings: Settings) -> Problems:
+    if settings.env == "development":
+        yield (
+            "server.host",
+            f"is {settings.server.host}, and development listens on loopback only; expected 127.0.0.1, "
+            "or env: production",
+        )
+    elif settings.secret_key is None:
+        yield (
+            "secret_key",
+            f"is missing; outside loopback {settings.env} needs one too; expected id:key of 32 characters",
+        )
+
+
+def _belonging_together(settings: Settings) -> Problems:
+    auth, retention, notification = settings.auth, settings.retention, settings.notification
+    if (auth.admin_username is None) != (auth.admin_password is None):
+        missing = "auth.admin_username" if auth.admin_username is None else "auth.admin_password"
+        yield missing, "is missing; the first administrator needs a name and a password, or neither"
+    if retention.inbox_days <= retention.outbox_days or retention.inbox_days * 24 <= retention.stream_hours:
+        yield "retention.inbox_days", "expected more than retention.outbox_days and retention.stream_hours"
+    channels = settings.notification_channels
+    if "webhook" in channels:
+        if notification.webhook.url is None:
+            yield "notification.webhook.url", "is missing; the webhook channel posts there"
+        if not notification.webhook.secrets:
+            yield "notification.webhook.secrets", "is missing; the webhook channel signs with the first"
+    if "email" in channels:
+        for name in ("smtp.host", "smtp.from"):
+            if value_of(settings, name) is None:
+                yield name, "is missing; the email channel needs it"
+    if notification.backoff_max_s < notification.backoff_s:
+        yield "notification.backoff_max_s", "expected at least notification.backoff_s"
+    if (settings.smtp.username is None) != (settings.smtp.password is None):
+        missing = "smtp.username" if settings.smtp.username is None else "smtp.password"
+        yield missing, "is missing; a mail login needs both smtp.username and smtp.password"
+
+
+def _secret_key(settings: Settings) -> Problems:
+    if settings.secret_key is None:
+        return
+    from qs.infra.auth.keys import Keyring, KeyringUnusable
+
+    try:
+        Keyring.parse(settings.secret_key)
+    except KeyringUnusable as error:
+        yield (
+            "secret_key",
+            f"{error}; `python3 -c 'import secrets; print(\"k1:\" + secrets.token_urlsafe(32))'` makes one",
+        )
+
+
+def _production(settings: Settings) -> Problems:
+    server = settings.server
+    if settings.secret_key is None:
+        yield (
+            "secret_key",
+            "is missing; production needs id:key of its own (QS_SECRET_KEY or QS_SECRET_KEY_FILE)",
+        )
+    else:
+        for pair in settings.secret_key.split(","):
+            if _is_weak(pair.partition(":")[2]):
+                yield "secret_key", f"the key {pair.partition(':')[0]} can be guessed; expected a random one"
+    password = settings.auth.admin_password
+    if password is not None and (len(password) < _SHORTEST_PASSWORD or _is_weak(password)):
+        yield (
+            "auth.admin_password",
+            f"can be guessed; expected {_SHORTEST_PASSWORD} characters or more, not a known one",
+        )
+    for secret in settings.notification.webhook.secrets:
+        if len(secret.removeprefix("whsec_")) < _SHORTEST_KEY or _is_weak(secret):
+            yield (
+                "notification.webhook.secrets",
+                f"can be guessed; expected {_SHORTEST_KEY} random characters or more",
+            )
+    if not is_loopback(server.host) and server.tls.cert_file is None and not server.trusted_proxies:
+        yield (
+            "server.host",
+            f"is {server.host} without TLS, so passwords and links would cross the network in clear; expected "
+            "server.tls.cert_file and server.tls.key_file, or server.trusted_proxies where a proxy ends TLS, or 127.0.0.1",
+        )
+    if "*" in server.cors_origins:
+        yield (
+            "server.cors_origins",
+            "is *, which lets every site call; expected the origins of your own pages",
+        )
+
+
+def _is_weak(secret: str) -> bool:
+    # What is left without the words of samples must still be varied, so that a random key that happens to hold
+    # one of them is not refused.
+    return len(set(_KNOWN.sub("", secret))) < _FEWEST_CHARACTERS

@@ -1,0 +1,249 @@
+"""Every setting there is, with its default: what `qs.yaml` may hold and what the environment may override."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from qs.settings.types import (
+    Days,
+    File,
+    Flag,
+    Network,
+    Port,
+    Secret,
+    SecretUrl,
+    Text,
+    length_of_time,
+    seconds,
+    whole,
+)
+
+Environment = Literal["development", "test", "demo", "production"]
+Role = Literal["cron", "relay", "notifications", "ticker", "executions", "statistics"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A group of settings. Its repr names no value, since a traceback or a log line may carry it."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class TlsSettings(Section, frozen=True):
+    """Both or neither; with them the API speaks HTTPS."""
+
+    cert_file: File | None = None
+    key_file: File | None = None
+
+
+class ServerSettings(Section, frozen=True):
+    """Where the API listens (``addr`` in the file is ``host:port``) and whose ``X-Forwarded-*`` it believes."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    tls: TlsSettings = msgspec.field(default_factory=TlsSettings)
+    trusted_proxies: tuple[Network, ...] = ()
+    cors_origins: tuple[Text, ...] = ()
+    metrics_public: Flag = False
+
+
+class DatabaseSettings(Section, frozen=True):
+    """PostgreSQL; without ``url`` an embedded one is used. ``pool_recycle`` is in seconds."""
+
+    url: SecretUrl | None = None
+    migration_url: SecretUrl | None = None
+    pool_size: Annotated[int, whole(1, 500)] = 20
+    max_overflow: Annotated[int, whole(0, 500)] = 0
+    pool_recycle: Annotated[int, whole(1, 86400)] = 1800
+    log_sql: Flag = False
+
+
+class RedisSettings(Section, frozen=True):
+    """Redis or Valkey; without ``url`` an embedded one is used."""
+
+    url: SecretUrl | None = None
+
+
+class EmbeddedSettings(Section, frozen=True):
+    """Which programs run as embedded servers and where their sockets live, when not the ones found."""
+
+    pg_bin: File | None = None
+    redis_bin: File | None = None
+    dir: File | None = None
+
+
+class LogSettings(Section, frozen=True):
+    """Console and, with ``path``, a file that is rotated daily and at ``max_size_mb``."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    format: Literal["console", "json"] = "console"
+    console: Flag = True
+    path: File | None = None
+    max_size_mb: Annotated[int, whole(1, 10240)] = 100
+    days: Days = 30
+    compress: Flag = True
+
+
+class WorkerSettings(Section, frozen=True):
+    roles: tuple[Role, ...] = ("cron", "relay", "notifications")
+    concurrency: Annotated[int, whole(1, 1000)] = 10
+
+
+class FeatureSettings(Section, frozen=True):
+    queue_dashboard: Flag = False
+
+
+class AuthSettings(Section, frozen=True):
+    """Who issues access tokens, how long they live, and the first administrator."""
+
+    mode: Literal["builtin", "jwks", "introspection"] = "builtin"
+    issuer: Text = "qs"
+    audience: Text = "qs"
+    jwks_url: Text | None = None
+    introspection_url: Text | None = None
+    client_id: Text | None = None
+    client_secret: Secret | None = None
+    admin_username: Text | None = None
+    admin_password: Secret | None = None
+    access_ttl_s: Annotated[float, seconds(60, 86400)] = 3600.0
+    refresh_ttl_days: Days = 30
+
+
+class MqSettings(Section, frozen=True):
+    type: Literal["kafka", "nats", "rabbitmq"] | None = None
+    host: Text | None = None
+    port: Port | None = None
+
+
+class EntrySettings(Section, frozen=True):
+    """The link's base (without it, the API's own ``/entry``) and how long a link lives by default."""
+
+    base_url: Text | None = None
+    ttl_days: Days = 7
+
+
+class EventsSettings(Section, frozen=True):
+    """``entry_url`` puts links into the stream, for those who trust everybody who can read their Redis."""
+
+    entry_url: Flag = False
+    republish_after_s: Annotated[float, seconds(0.1, 3600)] = 5.0
+    poll_s: Annotated[float, seconds(0.01, 60)] = 0.1
+    max_attempts: Annotated[int, whole(1, 100)] = 5
+
+
+class SmtpSettings(Section, frozen=True):
+    host: Text | None = None
+    port: Port = 587
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    username: Text | None = None
+    password: Secret | None = None
+    sender: Text | None = msgspec.field(name="from", default=None)
+
+
+class WebhookSettings(Section, frozen=True):
+    """Where notifications are posted; the first secret signs first, two may be active during rotation."""
+
+    url: SecretUrl | None = None
+    secrets: tuple[Secret, ...] = ()
+
+
+class NotificationSettings(Section, frozen=True):
+    """Without ``channels``: the log, and each other channel that is set up (``webhook.url``, ``smtp.host``)."""
+
+    channels: tuple[Literal["log", "webhook", "email"], ...] | None = None
+    webhook: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    max_attempts: Annotated[int, whole(1, 100)] = 8
+    backoff_s: Annotated[float, seconds(0.01, 3600)] = 5.0
+    backoff_max_s: Annotated[float, seconds(0.01, 86400)] = 3600.0
+    timeout_s: Annotated[float, seconds(0.1, 300)] = 10.0
+
+
+class OutboundSettings(Section, frozen=True):
+    """Networks that outgoing calls may reach although they are not public."""
+
+    allow_networks: tuple[Network, ...] = ()
+
+
+class SweepSettings(Section, frozen=True):
+    """Tasks per transaction, the longest one sweep may take, and its rest between batches."""
+
+    batch: Annotated[int, whole(1, 50000)] = 2000
+    max_seconds: Annotated[float, seconds(1, 3600)] = 120.0
+    pause_s: Annotated[float, seconds(0, 60)] = 0.0
+
+
+class RetentionSettings(Section, frozen=True):
+    """How long what is no longer needed is kept; the inbox must outlive the outbox and the stream."""
+
+    outbox_days: Days = 7
+    inbox_days: Days = 30
+    stream_hours: Annotated[int, whole(1, 8784)] = 24
+    executions_days: Days = 90
+    idempotency_hours: Annotated[int, whole(1, 720)] = 24
+
+
+class ClockSettings(Section, frozen=True):
+    """Whether the workers' own clock fires the duties, and how often; off for those who call over HTTP."""
+
+    internal: Flag = True
+    sweep_every: Annotated[timedelta, length_of_time(1, 86400)] = timedelta(minutes=1)
+
+
+class SchedulerDefaults(Section, frozen=True):
+    max_attempts: Annotated[int, whole(1, 100)] = 3
+    webhook: SecretUrl | None = None
+
+
+class SchedulerSettings(Section, frozen=True):
+    """Timed firing; a job declared here is refused until declared jobs are available."""
+
+    enabled: Flag = True
+    timezone: Text | None = None
+    defaults: SchedulerDefaults = msgspec.field(default_factory=SchedulerDefaults)
+    jobs: tuple[Any, ...] = ()
+
+
+def _default_home() -> Path:
+    try:
+        return Path("~/.qs").expanduser()
+    except RuntimeError:
+        # A container may run under a number that no account has.
+        return Path("/var/lib/qs")
+
+
+class Settings(Section, frozen=True):
+    """All settings of one process. Made by ``load_settings``; tests may make one directly."""
+
+    env: Environment = "development"
+    home: File = msgspec.field(default_factory=_default_home)
+    timezone: Text = "Asia/Shanghai"
+    lang: Literal["en", "zh_CN"] = "en"
+    secret_key: Secret | None = None
+    server: ServerSettings = msgspec.field(default_factory=ServerSettings)
+    database: DatabaseSettings = msgspec.field(default_factory=DatabaseSettings)
+    redis: RedisSettings = msgspec.field(default_factory=RedisSettings)
+    embedded: EmbeddedSettings = msgspec.field(default_factory=EmbeddedSettings)
+    log: LogSettings = msgspec.field(default_factory=LogSettings)
+    worker: WorkerSettings = msgspec.field(default_factory=WorkerSettings)
+    feature: FeatureSettings = msgspec.field(default_factory=FeatureSettings)
+    auth: AuthSettings = msgspec.field(default_factory=AuthSettings)
+    mq: MqSettings = msgspec.field(default_factory=MqSettings)
+    entry: EntrySettings = msgspec.field(default_factory=EntrySettings)
+    events: EventsSettings = msgspec.field(default_factory=EventsSettings)
+    smtp: SmtpSettings = msgspec.field(default_factory=SmtpSettings)
+    notification: NotificationSettings = msgspec.field(default_factory=NotificationSettings)
+    outbound: OutboundSettings = msgspec.field(default_factory=OutboundSettings)
+    sweep: SweepSettings = msgspec.field(default_factory=SweepSettings)
+    retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
+    clock: ClockSettings = msgspec.field(default_factory=ClockSettings)
+    scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
+
+    @property
+    def notification_channels(self) -> tuple[str, ...]:
+        """The channels that messages go out over."""
+        if self.notification.channels is not None:
+            return self.notification.channels
+        set_up = {"webhook": self.notification.webhook.url, "email": self.smtp.host}
+        return ("log", *(name for name, where in set_up.items() if where is not None))

@@ -1,0 +1,194 @@
+from json import dumps
+from urllib.parse import quote
+
+from tests.integration.plan_http.steps import (
+    ABSENT_ID,
+    V1,
+    data_of,
+    join,
+    make_plan,
+    make_testee,
+    pointers_of,
+    problem_of,
+    soon,
+)
+
+SOMEBODY = {
+    "external_id": "P-0001",
+    "name": "李雷",
+    "timezone": "Europe/London",
+    "locale": "zh_CN",
+    "contacts": [{"channel": "email", "address": "li.lei@example.org"}],
+    "guardians": [{"name": "Li Ming", "contacts": [{"channel": "phone", "address": "+86 10 5555 0100"}]}],
+    "opt_outs": [{"channel": "phone"}],
+}
+
+
+async def test_a_testee_is_created_and_found_by_either_id(api):
+    plan = await make_plan(api)
+    body = SOMEBODY | {"opt_outs": [{"channel": "phone", "plan_id": plan["id"]}]}
+
+    created = await api.post(f"{V1}/testees", json=body)
+
+    testee = data_of(created, 201)
+    assert created.headers["Location"] == f"{V1}/testees/{testee['id']}"
+    assert {name: testee[name] for name in body} == body | {"locale": "zh"}
+    assert (testee["version"], testee["erased_at"]) == (1, None)
+    assert data_of(await api.get(f"{V1}/testees/{testee['id']}")) == testee
+    assert data_of(await api.get(f"{V1}/testees/ext:P-0001")) == testee
+    assert data_of(await api.get(f"{V1}/testees"))["items"] == [testee]
+
+
+async def test_an_external_id_may_hold_what_paths_need_to_encode(api):
+    for external_id in ["42 A", "编号7", "a:b", "ext:1", "100%", "?x=1#y"]:
+        testee = await make_testee(api, external_id=external_id)
+
+        found = await api.get(f"{V1}/testees/ext:{quote(external_id, safe='')}")
+
+        assert data_of(found)["id"] == testee["id"]
+
+
+async def test_every_problem_of_a_testee_is_answered_at_once_and_none_repeats_what_was_sent(api):
+    body = {
+        "external_id": "",
+        "name": "secret\u0007name",
+        "timezone": "Mars/Olympus",
+        "locale": "fr",
+        "contacts": [{"channel": "email", "address": "secret-no-address"}, {"channel": "pigeon"}, 5],
+        "guardians": [{"contacts": [{"channel": "phone", "address": "secret"}], "age": 50}],
+        "opt_outs": [{"channel": "pigeon", "plan_id": "x"}],
+    }
+
+    refused = await api.post(f"{V1}/testees", json=body)
+
+    assert pointers_of(refused, "invalid") == [
+        "/contacts/0/address",
+        "/contacts/1/channel",
+        "/contacts/2",
+        "/external_id",
+        "/guardians/0/age",
+        "/guardians/0/contacts/0/address",
+        "/guardians/0/name",
+        "/locale",
+        "/name",
+        "/opt_outs/0/channel",
+        "/opt_outs/0/plan_id",
+        "/timezone",
+    ]
+    assert "secret" not in refused.text
+
+
+async def test_a_field_of_a_testee_that_breaks_its_rule_is_named(api):
+    for body, error, pointer in [
+        ({"contacts": [{"channel": "email", "address": "a@b.org"}] * 21}, "invalid", "/contacts"),
+        ({"contacts": None}, "invalid", "/contacts"),
+        ({"opt_outs": [{"channel": "email", "plan_id": ABSENT_ID}]}, None, "/opt_outs/0/plan_id"),
+        ({"erased_at": "2026-01-01T00:00:00Z"}, "invalid", "/erased_at"),
+        ({"name": 5}, "invalid", "/name"),
+        ({"name": "\ud800"}, "invalid", "/name"),
+    ]:
+        refused = await api.post(
+            f"{V1}/testees", content=dumps(body), headers={"Content-Type": "application/json"}
+        )
+
+        assert pointers_of(refused, error or "testee.unknown_plan") == [pointer]
+
+
+async def test_an_external_id_is_taken_once(api, neighbour):
+    await make_testee(api, external_id="P-1")
+    other = await make_testee(api, external_id="P-2")
+
+    problem_of(await api.post(f"{V1}/testees", json={"external_id": "P-1"}), 409, "testee.external_id_taken")
+    problem_of(
+        await api.put(f"{V1}/testees/{other['id']}", json={"external_id": "P-1"}),
+        409,
+        "testee.external_id_taken",
+    )
+    data_of(await api.post(f"{V1}/testees", json={"external_id": "P-1"}, headers=neighbour), 201)
+
+
+async def test_replacing_forgets_what_is_left_out(api):
+    testee = data_of(await api.post(f"{V1}/testees", json=SOMEBODY), 201)
+
+    replaced = data_of(await api.put(f"{V1}/testees/ext:P-0001", json={"name": "Lei"}))
+
+    assert (replaced["id"], replaced["name"], replaced["version"]) == (testee["id"], "Lei", 2)
+    assert replaced["external_id"] is replaced["timezone"] is None
+    assert replaced["contacts"] == replaced["guardians"] == replaced["opt_outs"] == []
+
+
+async def test_erasing_forgets_the_person_and_ends_what_they_follow(api):
+    testee = data_of(await api.post(f"{V1}/testees", json=SOMEBODY), 201)
+    joined = await join(api, await make_plan(api), testee)
+
+    erased = data_of(await api.delete(f"{V1}/testees/ext:P-0001"))
+    again = data_of(await api.delete(f"{V1}/testees/{testee['id']}"))
+
+    assert erased["erased_at"] is not None
+    assert erased["name"] is erased["external_id"] is None
+    assert erased["contacts"] == erased["guardians"] == []
+    assert again == erased
+    enrollment = data_of(await api.get(f"{V1}/enrollments/{joined['enrollment']['id']}"))
+    assert (enrollment["status"], enrollment["reason"]) == ("terminated", "testee_erased")
+    assert data_of(await api.get(f"{V1}/testees"))["total"] == 0
+    problem_of(await api.get(f"{V1}/testees/ext:P-0001"), 404, "testee.absent")
+    problem_of(await api.put(f"{V1}/testees/{testee['id']}", json={}), 409, "testee.erased")
+
+
+async def test_a_change_under_if_match_meets_no_other_version(api):
+    testee = await make_testee(api)
+    at = f"{V1}/testees/{testee['id']}"
+    tag = {"If-Match": (await api.get(at)).headers["ETag"]}
+
+    data_of(await api.put(at, json={"name": "first"}, headers=tag))
+
+    problem_of(await api.put(at, json={"name": "second"}, headers=tag), 412, "precondition.failed")
+    problem_of(await api.delete(at, headers=tag), 412, "precondition.failed")
+    assert data_of(await api.get(at))["name"] == "first"
+
+
+async def test_what_a_testee_follows_is_listed_by_either_id(api):
+    testee = await make_testee(api, external_id="P-1")
+    plan = await make_plan(api)
+    joined = await join(api, plan, testee)
+    await make_plan(api, name="another")
+
+    for named in (testee["id"], "ext:P-1"):
+        plans = data_of(await api.get(f"{V1}/testees/{named}/plans"))
+        tasks = data_of(await api.get(f"{V1}/testees/{named}/tasks"))
+        filtered = data_of(await api.get(f"{V1}/plans/tasks", params={"testee_id": named}))
+
+        assert [each["id"] for each in plans["items"]] == [plan["id"]]
+        assert tasks == {"items": joined["tasks"], "next_cursor": None}
+        assert filtered == tasks
+
+
+async def test_a_testee_who_is_not_there_is_absent_everywhere(api):
+    for named in [ABSENT_ID, "x", "ext:", "ext:nobody", f"ext:{'x' * 201}"]:
+        for answer in (
+            await api.get(f"{V1}/testees/{named}"),
+            await api.put(f"{V1}/testees/{named}", json={}),
+            await api.delete(f"{V1}/testees/{named}"),
+            await api.get(f"{V1}/testees/{named}/plans"),
+            await api.get(f"{V1}/testees/{named}/tasks"),
+        ):
+            problem_of(answer, 404, "testee.absent")
+
+
+async def test_a_testee_of_another_tenant_is_absent(api, neighbour):
+    testee = await make_testee(api, external_id="P-1")
+
+    for named in (testee["id"], "ext:P-1"):
+        problem_of(await api.get(f"{V1}/testees/{named}", headers=neighbour), 404, "testee.absent")
+        problem_of(await api.delete(f"{V1}/testees/{named}", headers=neighbour), 404, "testee.absent")
+    assert data_of(await api.get(f"{V1}/testees/ext:P-1")) == testee
+
+
+async def test_tasks_follow_the_testees_own_zone(api):
+    plan = await make_plan(api, timezone="Asia/Shanghai", trigger_time="09:00")
+    testee = await make_testee(api, timezone="Asia/Tokyo")
+
+    tasks = (await join(api, plan, testee, soon(30)))["tasks"]
+
+    assert {task["timezone"] for task in tasks} == {"Asia/Tokyo"}
+    assert {task["planned_at"][11:] for task in tasks} == {"00:00:00Z"}
