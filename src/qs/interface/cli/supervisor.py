@@ -1,0 +1,188 @@
+"""One parent for several programs: starts them, starts again what dies, stops all, and leaves nothing behind."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+# Resolved before any fork: the child calls it between fork and exec, where importing is not safe.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Something to keep running. Its output goes where the supervisor's goes."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] | None = None
+    """The whole environment of the program; None for the supervisor's own."""
+    descriptors: Sequence[int] = ()
+    """Open files of the supervisor that the program gets under the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before a program that died is started again; seconds, doubling up to ``longest``.
+
+    A program that lived for ``forgiven_after`` begins at ``first`` again.
+    """
+
+    first: float = 0.5
+    longest: float = 30.0
+    forgiven_after: float = 60.0
+
+    def delay(self, deaths: int) -> float:
+        """The wait after so many deaths in a row, at least one."""
+        return float(min(self.longest, self.first * 2 ** min(deaths - 1, 16)))
+
+
+class Child:
+    """One running process of a program, in a session of its own, killed by the kernel should the supervisor die."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.started_at = time.monotonic()
+        parent = os.getpid()
+        self._process = subprocess.Popen(  # noqa: S603 - the programs are qs itself
+            list(program.arguments),
+            env=None if program.environment is None else dict(program.environment),
+            stdin=subprocess.DEVNULL,
+            pass_fds=tuple(program.descriptors),
+            # A terminal's Ctrl-C is for the supervisor, which then stops its children in order.
+            start_new_session=True,
+            preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - there is one thread here
+        )
+        self._descriptor = os.pidfd_open(self._process.pid)
+        self._ended = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(self._descriptor, self._end)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def lived(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self.started_at
+
+    async def wait(self) -> int:
+        """Its exit code once it has ended; negative for a signal."""
+        await asyncio.shield(self._ended)
+        if self._process.returncode is None:
+            # Whatever it started ends with it. Its number is its own until it has been waited for.
+            _kill_group(self.pid)
+        return self._process.wait()
+
+    async def stop(self, grace: float) -> int:
+        """Ends it: asks by SIGTERM, and after ``grace`` seconds by SIGKILL to its whole group."""
+        if not self._ended.done():
+            signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(self.wait(), grace)
+        except TimeoutError:
+            log.warning("program_killed", program=self.program.name, grace_s=grace)
+        if self._process.returncode is None:
+            _kill_group(self.pid)
+        return await self.wait()
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps ``programs`` running until it is told to stop."""
+
+    programs: Sequence[Program]
+    backoff: Backoff = field(default_factory=Backoff)
+    grace: float = 20.0
+    """Seconds a program has to end by itself."""
+    on_death: Callable[[Program, int], None] = lambda program, exit_code: None
+    """Told of every end that nobody asked for, before the program is started again."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs every program until ``stop`` is set, and returns when all of them have ended."""
+        async with asyncio.TaskGroup() as group:
+            for program in self.programs:
+                group.create_task(self._keep(program, stop))
+
+    async def _keep(self, program: Program, stop: asyncio.Event) -> None:
+        deaths = 0
+        while not stop.is_set():
+            child = Child(program)
+            log.info("program_started", program=program.name, pid=child.pid)
+            if not await self._watch(child, stop):
+                return
+            code = await child.wait()
+            deaths = 1 if child.lived >= self.backoff.forgiven_after else deaths + 1
+            delay = self.backoff.delay(deaths)
+            log.warning("program_died", program=program.name, exit_code=code, restart_in_s=delay)
+            self.on_death(program, code)
+            await _before(asyncio.sleep(delay), stop)
+
+    async def _watch(self, child: Child, stop: asyncio.Event) -> bool:
+        """Whether the child died by itself; else it has been stopped."""
+        died = False
+        try:
+            died = await _before(child.wait(), stop)
+        finally:
+            if not died:
+                code = await child.stop(self.grace)
+                log.info("program_stopped", program=child.program.name, exit_code=code)
+        return died
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM, SIGINT and SIGHUP set while the block runs in an event loop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _die_with(parent: int) -> None:
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It may have died between the fork and the line above, when nobody was told yet.
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+async def _before(work: Coroutine[Any, Any, object], stop: asyncio.Event) -> bool:
+    """Whether ``work`` ended before ``stop`` was set; it is given up otherwise."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.done()
+    finally:
+        working.cancel()
+        stopping.cancel()

@@ -1,0 +1,133 @@
+"""Real receivers of messages, on loopback: a mail server and a web server that do as they are told."""
+
+import asyncio
+import email
+import email.policy
+import json
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class MailReceiver:
+    """Keeps what it accepts; ``answers`` are given instead, one per message, to RCPT or DATA."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.accepted: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.answers_to_rcpt: list[str] = []
+        self.answers_to_data: list[str] = []
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self, hostname="mail.example.org", enable_SMTPUTF8=True, loop=loop),
+            "127.0.0.1",
+            self.port,
+        )
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def handle_RCPT(self, server, session, envelope, address, options) -> str:
+        if self.answers_to_rcpt:
+            return self.answers_to_rcpt.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope) -> str:
+        if self.answers_to_data:
+            return self.answers_to_data.pop(0)
+        self.accepted.append(email.message_from_bytes(envelope.content, policy=email.policy.SMTP))
+        self.recipients += envelope.rcpt_tos
+        return f"250 OK queued for {envelope.rcpt_tos[0]}"
+
+
+@dataclass
+class Received:
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+HANG = "hang"
+ENDLESS = "endless"
+
+
+class WebReceiver:
+    """Keeps what it is sent and answers 200, or what ``answers`` says: a status, a raw answer, HANG or ENDLESS."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.received: list[Received] = []
+        self.answers: list[int | bytes | str] = []
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/notifications"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._talk(reader, writer)
+        finally:
+            self._talks.discard(talk)
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)
+        }
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.received.append(Received(head[0].split(" ")[1], headers, body))
+        answer = self.answers.pop(0) if self.answers else 200
+        if answer == HANG:
+            await asyncio.sleep(3600)
+        elif answer == ENDLESS:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        elif isinstance(answer, bytes):
+            writer.write(answer)
+        else:
+            writer.write(
+                f"HTTP/1.1 {answer} As Told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+        await writer.drain()

@@ -1,0 +1,192 @@
+"""The clock of the duties: arq's cron wakes it every few seconds, the slots in PostgreSQL decide what fires.
+
+Nothing rests on arq. A wake-up that comes twice finds the slot taken; when none comes, because Redis is away or
+arq's worker ended, the clock looks by itself. Any number of these processes may run.
+"""
+
+import asyncio
+import atexit
+import os
+import signal
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+from arq.connections import ArqRedis
+from arq.cron import cron
+from arq.worker import Worker
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from qs.application.scheduler.firing import DutyFiring
+from qs.container import Container, build_container, close
+from qs.domain.kernel.errors import Unavailable
+from qs.infra.postgres.failures import translate
+from qs.infra.redis.client import AWAY, READ_TIMEOUT_S
+from qs.logs import configure_logging
+from qs.provisioning import provisioned
+from qs.settings import load_settings
+from workers.runtime import Loop, keep_working
+
+TICK_EVERY_S = 5
+QUEUE = "qs:arq:clock"
+# Shorter than the grace period of the process, so that there is time to give back what does not end.
+DRAIN_WITHIN = timedelta(seconds=15)
+
+# Bare arq ends for good when Redis stays away longer than this; under `qs worker` it is started again for ever.
+_BARE_RETRIES = 60
+
+_log = structlog.get_logger()
+
+
+class WakeUpsAway(Unavailable):
+    code = "clock.wake_ups_away"
+    sentence = (
+        "Redis does not answer, so arq wakes nobody; the clock looks for due duties by itself meanwhile"
+    )
+
+
+class DutyClock:
+    """Looks for due duties when told to, and by itself when nobody has told it for a while."""
+
+    def __init__(self, firing: DutyFiring) -> None:
+        self._firing = firing
+        self._silence_s = 2.0 * TICK_EVERY_S
+        self._looked_at = float("-inf")
+
+    async def tick(self) -> None:
+        """Fires what is due; its work goes on in this process afterwards."""
+        self._looked_at = time.monotonic()
+        await self._firing.fire_due()
+
+    async def break_silence(self) -> None:
+        """Looks the first time it is called, so that missed slots are caught up, and then after every silence."""
+        if time.monotonic() - self._looked_at >= self._silence_s:
+            await self.tick()
+
+    def watch(self) -> Loop:
+        """The step that keeps the clock going without arq."""
+        return Loop("watch", self.break_silence, 1.0)
+
+
+async def tick(ctx: dict[Any, Any]) -> None:
+    """arq's wake-up."""
+    clock: DutyClock = ctx["clock"]
+    try:
+        await clock.tick()
+    except Exception as error:
+        if not isinstance(translate(error), Unavailable):
+            raise
+        # The next wake-up comes in seconds; arq would print the whole stack of each one that fails till then.
+        _log.warning("clock_tick_failed", error=type(error).__name__)
+
+
+def _encode(message: dict[str, Any]) -> bytes:
+    # What a failure says may hold anything, and pickle would run what it reads: results keep names only.
+    return msgspec.json.encode(message, enc_hook=lambda value: type(value).__name__)
+
+
+def _arq_options(redis: ArqRedis) -> dict[str, Any]:
+    redis.job_serializer = _encode
+    redis.job_deserializer = msgspec.json.decode
+    redis.default_queue_name = QUEUE
+    # A wake-up nobody heard is worth nothing a minute later.
+    redis.expires_extra_ms = 60_000
+    return {
+        "cron_jobs": [
+            cron(
+                tick,
+                name="tick",
+                second=set(range(0, 60, TICK_EVERY_S)),
+                timeout=60,
+                max_tries=3,
+                keep_result=0,
+            )
+        ],
+        "redis_pool": redis,
+        "queue_name": QUEUE,
+        "job_serializer": _encode,
+        "job_deserializer": msgspec.json.decode,
+        "expires_extra_ms": 60_000,
+        "keep_result": 10,
+        "max_tries": 3,
+        "health_check_interval": 60,
+        "timezone": UTC,
+        "log_results": False,
+    }
+
+
+async def run(container: Container, stop: asyncio.Event) -> None:
+    """Fires the duties until ``stop`` is set, then finishes or gives back what it holds."""
+    redis_url = container.settings().redis.url
+    assert redis_url is not None, "whoever starts a worker has found or started a Redis for it"
+    clock = DutyClock(container.duty_firing())
+    arq = Loop("arq", partial(_work_until, stop, redis_url, clock), 0.0)
+    try:
+        await keep_working("cron", [clock.watch(), arq], container.engine(), stop)
+    finally:
+        await container.background().drain(DRAIN_WITHIN)
+
+
+async def _work_until(stop: asyncio.Event, redis_url: str, clock: DutyClock) -> None:
+    """Runs arq's worker until ``stop``. Raises WakeUpsAway when it ends before, as it does whenever Redis restarts."""
+    redis = ArqRedis.from_url(redis_url, socket_connect_timeout=2.0, socket_timeout=READ_TIMEOUT_S)
+    worker = Worker(**_arq_options(redis), ctx={"clock": clock}, handle_signals=False)
+    working = asyncio.create_task(worker.async_run(), name="arq")
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    except AWAY as error:
+        raise WakeUpsAway from error
+    finally:
+        stopping.cancel()
+        # Worker.close talks to Redis, which may be what went away.
+        worker.handle_sig(signal.SIGUSR1)
+        with suppress(TimeoutError):
+            ended = asyncio.gather(working, *worker.tasks.values(), return_exceptions=True)
+            await asyncio.wait_for(ended, timeout=2)
+        await redis.aclose()
+
+
+async def _start_bare(ctx: dict[Any, Any]) -> None:
+    container, stop = build_container(ctx["settings"]), asyncio.Event()
+    clock = DutyClock(container.duty_firing())
+    watching = asyncio.create_task(keep_working("cron", [clock.watch()], container.engine(), stop))
+    ctx |= {"container": container, "clock": clock, "stop": stop, "watching": watching}
+
+
+async def _stop_bare(ctx: dict[Any, Any]) -> None:
+    ctx["stop"].set()
+    await ctx["watching"]
+    await ctx["container"].background().drain(DRAIN_WITHIN)
+    await close(ctx["container"])
+
+
+def _bare_settings() -> type:
+    servers = ExitStack()
+    atexit.register(servers.close)
+    settings = servers.enter_context(provisioned(load_settings(None, os.environ)))
+    configure_logging(settings.log, "cron", log_sql=settings.database.log_sql)
+    assert settings.redis.url is not None
+    redis = ArqRedis.from_url(
+        settings.redis.url,
+        socket_connect_timeout=2.0,
+        socket_timeout=READ_TIMEOUT_S,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _BARE_RETRIES),
+        retry_on_error=list(AWAY),
+    )
+    own = {"ctx": {"settings": settings}, "on_startup": _start_bare, "on_shutdown": _stop_bare}
+    return type("WorkerSettings", (), _arq_options(redis) | own)
+
+
+def __getattr__(name: str) -> Any:
+    # `arq workers.cron.WorkerSettings` reads the class's own attributes, so they are made when it asks, not at import.
+    if name == "WorkerSettings":
+        return _bare_settings()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,81 @@
+"""What every worker role is made of: steps repeated until the process is asked to stop, whatever goes wrong in them."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qs.domain.kernel.errors import Unavailable
+from qs.infra.postgres.failures import translate
+from qs.infra.postgres.heartbeats import BEAT_EVERY_S, Heartbeat
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A step to be repeated: at once after it returned something true, else after ``pause_s``.
+
+    A step that was begun is always finished; it must not take longer than the process may take to end.
+    """
+
+    name: str
+    step: Callable[[], Awaitable[object]]
+    pause_s: float
+
+
+async def keep_working(role: str, loops: Sequence[Loop], engine: AsyncEngine, stop: asyncio.Event) -> None:
+    """Runs the loops side by side until ``stop`` is set and their last steps are done.
+
+    A step that fails is logged and tried again, for ever, within two seconds at most: PostgreSQL and Redis may
+    come and go.
+    """
+    heartbeat = Heartbeat(engine, role)
+    beating = Loop("heartbeat", heartbeat.beat, BEAT_EVERY_S)
+    async with asyncio.TaskGroup() as group:
+        for loop in (*loops, beating):
+            group.create_task(_repeat(role, loop, stop), name=f"{role}-{loop.name}")
+    with suppress(Exception):
+        await heartbeat.end()
+
+
+async def _repeat(role: str, loop: Loop, stop: asyncio.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        try:
+            pause_s = 0.0 if await loop.step() else loop.pause_s
+            failures = 0
+        except Exception as error:  # noqa: BLE001 - a worker outlives whatever goes wrong in one step
+            failures += 1
+            pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S)
+            pause_s *= random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+            _tell(role, loop, error, failures)
+        if pause_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause_s)
+        else:
+            # A step that never waits must not keep the others from theirs.
+            await asyncio.sleep(0)
+
+
+def _tell(role: str, loop: Loop, error: Exception, failures: int) -> None:
+    """Logs the first failure in a row and then ever more rarely."""
+    if failures & (failures - 1):
+        return
+    known = translate(error) or error
+    away = isinstance(known, Unavailable)
+    _log.warning(
+        "worker_step_failed",
+        role=role,
+        loop=loop.name,
+        error=type(known).__name__,
+        failures=failures,
+        exc_info=None if away else error,
+    )
