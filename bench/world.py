@@ -50,11 +50,11 @@ class World:
         }
 
     async def versions(self) -> dict[str, str]:
-        """Of the servers."""
+        """Of the servers, under names that no library has."""
         redis = await self.container.redis().info("server")
         return {
-            "postgresql": await self.admin.fetchval("SELECT current_setting('server_version')"),
-            "redis": str(redis.get("valkey_version") or redis["redis_version"]),
+            "postgresql_server": await self.admin.fetchval("SELECT current_setting('server_version')"),
+            "redis_server": str(redis.get("valkey_version") or redis["redis_version"]),
         }
 
     async def tenant(self, slug: str) -> UUID:

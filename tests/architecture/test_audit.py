@@ -28,7 +28,7 @@ def audit() -> Any:
         ([SOUND, SOUND], 0, "2 dependencies, no known vulnerability"),
         ([SOUND, VULNERABLE], 1, "weak 2 has PYSEC-1"),
         ([SOUND, SKIPPED], 1, "skipped was skipped"),
-        ([SKIPPED, SKIPPED], 0, "NOT DONE"),
+        ([SKIPPED, SKIPPED], 3, "NOT DONE"),
     ],
 )
 def test_the_verdict_is_that_of_what_was_looked_at(
@@ -39,3 +39,15 @@ def test_the_verdict_is_that_of_what_was_looked_at(
     written = capsys.readouterr()
     assert found == code
     assert said in written.out + written.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verdict", "code"),
+    [([], 3, 0), (["--strict"], 3, 3), ([], 1, 1), (["--strict"], 1, 1), (["--strict"], 0, 0)],
+)
+def test_an_audit_that_was_not_done_is_a_warning_to_a_person_and_a_gap_to_the_gates(
+    audit: Any, arguments: list[str], verdict: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "audit", lambda: verdict)
+
+    assert audit.main(arguments) == code

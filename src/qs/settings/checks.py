@@ -11,7 +11,7 @@ from qs.settings.sections import Settings
 
 Problems = Iterator[tuple[str, str]]
 
-AVAILABLE_ROLES = ("cron", "relay", "notifications")
+AVAILABLE_ROLES = ("cron", "relay", "notifications", "statistics")
 
 _NOT_YET = (
     "mq.type",
@@ -22,8 +22,11 @@ _NOT_YET = (
     "auth.client_id",
     "auth.client_secret",
     "feature.queue_dashboard",
-    "scheduler.jobs",
+    "scheduler.enabled",
+    "scheduler.timezone",
+    "scheduler.defaults.max_attempts",
     "scheduler.defaults.webhook",
+    "scheduler.jobs",
 )
 _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
@@ -58,8 +61,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _not_available(settings: Settings) -> Problems:
+    defaults = Settings()
     for name in _NOT_YET:
-        if value_of(settings, name):
+        if value_of(settings, name) != value_of(defaults, name):
             yield name, "is not available yet; leave it out"
     if settings.auth.mode != "builtin":
         yield "auth.mode", f"{settings.auth.mode} is not available yet; expected builtin"
@@ -69,10 +73,8 @@ def _not_available(settings: Settings) -> Problems:
 
 
 def _zones(settings: Settings) -> Problems:
-    for name in ("timezone", "scheduler.timezone"):
-        zone = value_of(settings, name)
-        if zone is not None and zone not in zone_names():
-            yield name, f"is {zone[:60]}; expected an IANA time zone such as Asia/Shanghai"
+    if settings.timezone not in zone_names():
+        yield "timezone", f"is {settings.timezone[:60]}; expected an IANA time zone such as Asia/Shanghai"
 
 
 def _addresses(settings: Settings) -> Problems:

@@ -87,7 +87,7 @@ class LogSettings(Section, frozen=True):
 
 
 class WorkerSettings(Section, frozen=True):
-    roles: tuple[Role, ...] = ("cron", "relay", "notifications")
+    roles: tuple[Role, ...] = ("cron", "relay", "notifications", "statistics")
     concurrency: Annotated[int, whole(1, 1000)] = 10
 
 
@@ -181,7 +181,6 @@ class RetentionSettings(Section, frozen=True):
     inbox_days: Days = 30
     stream_hours: Annotated[int, whole(1, 8784)] = 24
     executions_days: Days = 90
-    idempotency_hours: Annotated[int, whole(1, 720)] = 24
 
 
 class ClockSettings(Section, frozen=True):
@@ -197,7 +196,7 @@ class SchedulerDefaults(Section, frozen=True):
 
 
 class SchedulerSettings(Section, frozen=True):
-    """Timed firing; a job declared here is refused until declared jobs are available."""
+    """Stored and declared jobs; until they are available nothing here may differ from its default."""
 
     enabled: Flag = True
     timezone: Text | None = None

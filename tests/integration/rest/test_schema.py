@@ -9,8 +9,10 @@ from httpx import AsyncClient
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from qs.container import Container
+from qs.domain.plan.events import ALL_EVENTS
 from qs.interface.rest.app import create_app, documented_handlers
 from qs.interface.rest.document import build_document
+from qs.interface.rest.events.schemas import event_schemas
 from tests.integration.rest.conftest import Token
 from tests.support.http import serving
 
@@ -126,6 +128,17 @@ async def test_the_page_and_all_it_needs_come_from_here(stranger: AsyncClient) -
         response = await stranger.get(each)
         assert response.status_code == 200, each
         assert len(response.content) > 100
+
+
+async def test_the_schema_of_every_event_is_there_for_anybody(stranger: AsyncClient) -> None:
+    response = await stranger.get("/schema/events.json")
+
+    schemas = response.json()
+    assert response.headers["content-type"] == "application/json"
+    assert schemas == json.loads(json.dumps(event_schemas()))
+    assert {event.name for event in ALL_EVENTS} <= {schema["title"] for schema in schemas.values()}
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
 
 
 async def test_no_other_file_is_served(stranger: AsyncClient) -> None:

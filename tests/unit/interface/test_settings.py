@@ -129,6 +129,10 @@ BAD_FILES = [
     ("server: {addr: 'localhost:80', port: 81}", "server.addr", "one or the other"),
     ("database: {log_sql: 1.5}", "database.log_sql", "true or false"),
     ("scheduler: {jobs: [{name: hello_job}]}", "scheduler.jobs", "not available yet"),
+    ("scheduler: {enabled: false}", "scheduler.enabled", "not available yet"),
+    ("scheduler: {timezone: Europe/London}", "scheduler.timezone", "not available yet"),
+    ("scheduler: {defaults: {max_attempts: 4}}", "scheduler.defaults.max_attempts", "not available yet"),
+    ("retention: {idempotency_hours: 48}", "retention.idempotency_hours", "is not a setting"),
     ("worker: {roles: {cron: true}}", "worker.roles", "a list"),
     ("timezone: {a: b}", "timezone", "a text"),
 ]
@@ -141,6 +145,14 @@ def test_a_bad_key_in_the_file_stops_the_start_and_is_named(
     found = problems(written(text), {})
 
     assert expected in found[key]
+
+
+def test_a_setting_that_is_not_available_may_be_given_as_it_is_by_default(written: Written) -> None:
+    path = written(
+        "scheduler: {enabled: true, defaults: {max_attempts: 3}}\nfeature: {queue_dashboard: false}"
+    )
+
+    assert load_settings(path, {}) == Settings()
 
 
 BAD_DOCUMENTS = [

@@ -1,5 +1,7 @@
 """OpenAPI 3.1 at ``/schema/openapi.json`` and a page to browse it at ``/schema``, everything from this machine.
 
+Beside it, at ``/schema/events.json``, the JSON Schema of every published event by its CloudEvents type.
+
 Summaries, descriptions and tags come from the handlers and their docstrings, fields and examples from the ``Meta`` of
 the Structs; what litestar leaves out of its document is completed here (document.py).
 """
@@ -19,6 +21,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from qs.interface.rest.document import build_document
+from qs.interface.rest.events.schemas import event_schemas
 
 _OWN = files("qs.interface.rest") / "assets"
 # Located, not imported: the package builds pages of several megabytes when it is.
@@ -50,7 +53,7 @@ def schema_router(documented: Sequence[ControllerRouterHandler]) -> Router:
 
     return Router(
         "/schema",
-        route_handlers=[page, asset, document],
+        route_handlers=[page, asset, document, events],
         opt={"public": True},
         include_in_schema=False,
     )
@@ -68,6 +71,16 @@ def asset(name: FromPath[str]) -> Response[bytes]:
         raise NotFoundException
     headers = {"Cache-Control": "public, max-age=3600"}
     return Response(_read(name), media_type=_ASSETS[name][1], headers=headers)
+
+
+@get("/events.json", sync_to_thread=False, media_type="application/json")
+def events() -> Response[bytes]:
+    return Response(_event_schemas(), media_type="application/json")
+
+
+@cache
+def _event_schemas() -> bytes:
+    return msgspec.json.encode(event_schemas())
 
 
 @cache
