@@ -139,20 +139,21 @@ class Background:
 
     def __init__(self, *steps: Callable[[], Awaitable[object]]) -> None:
         self._steps = steps
+        self._left = False
 
     async def __aenter__(self) -> None:
         self._tasks = [asyncio.create_task(self._repeat(step)) for step in self._steps]
 
     async def __aexit__(self, *error: object) -> None:
+        # A step may end well although it was canceled: asyncio.wait_for of Python 3.11 keeps the answer that
+        # came in the same moment and drops the cancellation.
+        self._left = True
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.wait(self._tasks)
 
-    @staticmethod
-    async def _repeat(step: Callable[[], Awaitable[object]]) -> None:
-        while True:
+    async def _repeat(self, step: Callable[[], Awaitable[object]]) -> None:
+        while not self._left:
             with suppress(Exception):
                 if await step():
                     continue

@@ -19,7 +19,7 @@ from qs.application.kernel.subscriptions import (
     Subscriber,
     SubscribingUnitOfWork,
 )
-from qs.domain.kernel.errors import QsError
+from qs.domain.kernel.errors import QsError, Unavailable
 
 U = TypeVar("U", bound=SubscribingUnitOfWork)
 
@@ -35,6 +35,7 @@ class Subscribing(Generic[U]):
     3. Events set aside are counted in a transaction of their own before the handler runs, the first time together,
        then alone. So a handler that fails, hangs or kills its process spends its attempts, ends in a dead letter,
        and holds nobody else up.
+    4. An attempt that found something away (Unavailable) says nothing about its events and is not counted.
     If PostgreSQL or Redis go away the methods raise, and nothing is lost by calling them again.
     """
 
@@ -95,8 +96,9 @@ class Subscribing(Generic[U]):
                     await uow.inbox.set_aside(self._name, [id_ for id_ in event_ids if id_ not in taken])
                 await self._handle(uow, events)
                 await uow.commit()
-        except Exception:  # noqa: BLE001 - whatever it was, each event gets its own chance
-            _log.warning("event_batch_failed", subscriber=self._name, events=len(event_ids), exc_info=True)
+        except Exception as error:  # noqa: BLE001 - whatever it was, each event gets its own chance
+            stack = not isinstance(error, Unavailable)
+            _log.warning("event_batch_failed", subscriber=self._name, events=len(event_ids), exc_info=stack)
             await self._set_aside(tenant_id, event_ids)
 
     async def _retry_together(self, tenant_id: UUID) -> int:
@@ -106,6 +108,9 @@ class Subscribing(Generic[U]):
         if attempts:
             event_ids = [attempt.event_id for attempt in attempts]
             error = await self._try(tenant_id, event_ids)
+            if isinstance(error, Unavailable):
+                await self._excuse(tenant_id, event_ids)
+                return 0
             if error is not None:
                 await self._postpone(tenant_id, event_ids, error, timedelta(0))
         return len(attempts)
@@ -115,32 +120,41 @@ class Subscribing(Generic[U]):
             async with self._unit_of_work(tenant_id) as uow:
                 attempt = await uow.inbox.claim_tried(self._name, self._lease)
                 await uow.commit()
-            if attempt is None:
+            if attempt is None or not await self._try_alone(tenant_id, attempt):
                 return done
-            await self._try_alone(tenant_id, attempt)
         return self._batch
 
-    async def _try_alone(self, tenant_id: UUID, attempt: Attempt) -> None:
+    async def _try_alone(self, tenant_id: UUID, attempt: Attempt) -> bool:
+        """Whether there is a point in trying the next."""
         if attempt.number > self._max_attempts:
             await self._bury(tenant_id, attempt.event_id, None)
-            return
+            return True
         error = await self._try(tenant_id, [attempt.event_id])
+        if isinstance(error, Unavailable):
+            await self._excuse(tenant_id, [attempt.event_id])
+            return False
         if error is None:
-            return
+            return True
         if attempt.number == self._max_attempts:
             await self._bury(tenant_id, attempt.event_id, error)
         else:
             await self._postpone(tenant_id, [attempt.event_id], error, self._delay(attempt.number))
+        return True
 
-    async def _try(self, tenant_id: UUID, event_ids: Collection[UUID]) -> str | None:
+    async def _try(self, tenant_id: UUID, event_ids: Collection[UUID]) -> Exception | None:
         """Handles events set aside; returns what went wrong, if anything."""
         try:
             async with self._unit_of_work(tenant_id) as uow:
                 await self._handle(uow, await uow.inbox.take_again(self._name, event_ids))
                 await uow.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, it is recorded and counts as an attempt
-            _log.warning("event_attempt_failed", subscriber=self._name, event_ids=event_ids, exc_info=True)
-            return _describe(error)
+            if isinstance(error, Unavailable):
+                _log.info("events_wait", subscriber=self._name, events=len(event_ids), error=error.code)
+            else:
+                _log.warning(
+                    "event_attempt_failed", subscriber=self._name, event_ids=event_ids, exc_info=True
+                )
+            return error
         return None
 
     async def _handle(self, uow: U, events: Sequence[PublishedEvent]) -> None:
@@ -154,17 +168,23 @@ class Subscribing(Generic[U]):
             await uow.commit()
 
     async def _postpone(
-        self, tenant_id: UUID, event_ids: Collection[UUID], error: str, delay: timedelta
+        self, tenant_id: UUID, event_ids: Collection[UUID], error: Exception, delay: timedelta
     ) -> None:
         async with self._unit_of_work(tenant_id) as uow:
-            await uow.inbox.postpone(self._name, event_ids, error, delay)
+            await uow.inbox.postpone(self._name, event_ids, _describe(error), delay)
             await uow.commit()
 
-    async def _bury(self, tenant_id: UUID, event_id: UUID, error: str | None) -> None:
+    async def _excuse(self, tenant_id: UUID, event_ids: Collection[UUID]) -> None:
         async with self._unit_of_work(tenant_id) as uow:
-            await uow.inbox.bury(self._name, event_id, error)
+            await uow.inbox.excuse(self._name, event_ids, self._first_delay)
             await uow.commit()
-        _log.error("event_dead", subscriber=self._name, event_id=event_id, error=error)
+
+    async def _bury(self, tenant_id: UUID, event_id: UUID, error: Exception | None) -> None:
+        told = None if error is None else _describe(error)
+        async with self._unit_of_work(tenant_id) as uow:
+            await uow.inbox.bury(self._name, event_id, told)
+            await uow.commit()
+        _log.error("event_dead", subscriber=self._name, event_id=event_id, error=told)
 
     def _delay(self, attempt: int) -> timedelta:
         doubled: timedelta = self._first_delay * (1 << min(attempt - 1, 20))

@@ -57,6 +57,9 @@ class Inbox(Protocol):
     ) -> None:
         """Records why it failed and when to try again."""
 
+    async def excuse(self, subscriber: str, event_ids: Collection[UUID], delay: timedelta) -> None:
+        """Takes the last attempt off the count, as it was not these events that failed, and says when to try again."""
+
     async def bury(self, subscriber: str, event_id: UUID, error: str | None) -> None:
         """Makes it a dead letter, which stays until it is replayed; without ``error`` the last one recorded stands.
 

@@ -61,6 +61,11 @@ _POSTPONE = text(
     "UPDATE inbox_attempt SET last_error = :error, next_attempt_at = clock_timestamp() + CAST(:delay AS interval)"
     " WHERE subscriber = :subscriber AND event_id = ANY(:ids)"
 )
+_EXCUSE = text(
+    "UPDATE inbox_attempt SET attempts = greatest(attempts - 1, 0),"
+    " next_attempt_at = clock_timestamp() + CAST(:delay AS interval)"
+    " WHERE subscriber = :subscriber AND event_id = ANY(:ids)"
+)
 _BURY = text(
     """
 WITH buried AS (
@@ -115,6 +120,11 @@ class SqlInbox:
     ) -> None:
         await self._connection.execute(
             _POSTPONE, {"subscriber": subscriber, "ids": list(event_ids), "error": error, "delay": delay}
+        )
+
+    async def excuse(self, subscriber: str, event_ids: Collection[UUID], delay: timedelta) -> None:
+        await self._connection.execute(
+            _EXCUSE, {"subscriber": subscriber, "ids": list(event_ids), "delay": delay}
         )
 
     async def bury(self, subscriber: str, event_id: UUID, error: str | None) -> None:
