@@ -16,7 +16,7 @@ from qs.provisioning import provisioned
 from qs.settings import Settings, load_settings
 from qs.settings.checks import AVAILABLE_ROLES
 
-_LATER = ("statistics", "ticker", "executions")
+_LATER = ("ticker", "executions")
 _GRACE_SECONDS = 20.0
 
 log = structlog.get_logger()

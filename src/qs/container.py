@@ -49,11 +49,18 @@ from qs.application.plan.reading import PlanReading
 from qs.application.plan.scheduling import TaskScheduling
 from qs.application.plan.steering import PlanSteering
 from qs.application.plan.sweep_report import Phase
-from qs.application.scheduler.duties import retention_work, sweeping_work
+from qs.application.scheduler.duties import retention_work, sweeping_work, syncing_work, validating_work
 from qs.application.scheduler.executing import DutyExecutions
 from qs.application.scheduler.firing import DutyFiring
 from qs.application.scheduler.reading import DutyReading
 from qs.application.scheduler.recovering import ExecutionRecovery
+from qs.application.statistics import counting as statistics
+from qs.application.statistics.daily_sync import DailySync
+from qs.application.statistics.holding import SyncHolding
+from qs.application.statistics.mending import CounterMending
+from qs.application.statistics.ports import Kind
+from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
+from qs.application.statistics.validating import Validation
 from qs.domain.notification.retrying import RetryPolicy
 from qs.domain.scheduler.duty import standing_duties
 from qs.infra.auth.cipher import Cipher
@@ -65,6 +72,7 @@ from qs.infra.http.guarded import GuardedClient
 from qs.infra.identity.directory import SqlAccountDirectory
 from qs.infra.identity.staff_reader import SqlStaffReader
 from qs.infra.identity.unit_of_work import IdentityUnitsOfWork
+from qs.infra.identity.zones import SqlZoneReader
 from qs.infra.notification.channels.choosing import ADDRESSED, make_channels
 from qs.infra.notification.channels.email import MailServer
 from qs.infra.notification.directories import RecordedPreferences, RecordedStaff, RecordedTestees
@@ -74,6 +82,7 @@ from qs.infra.plan.entry_links import KeyedEntryGenerator
 from qs.infra.plan.notices import MessageNotices
 from qs.infra.plan.one_task import SqlOneTask
 from qs.infra.plan.readers import OpenEntries, SqlPlanReader, SqlTesteeReader
+from qs.infra.plan.recounting import SqlRecount
 from qs.infra.plan.unit_of_work import PlanUnitsOfWork
 from qs.infra.postgres.business_clock import SqlBusinessClock
 from qs.infra.postgres.engine import create_engine
@@ -92,6 +101,10 @@ from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.redis.streams import RedisEventStreams
 from qs.infra.scheduler.executions import SqlLostExecutions
 from qs.infra.scheduler.unit_of_work import SchedulerUnitsOfWork
+from qs.infra.statistics.calendars import RecordedCalendars
+from qs.infra.statistics.counters import RedisCounters
+from qs.infra.statistics.truth import SqlTruths
+from qs.infra.statistics.unit_of_work import SqlCountedTenants, SqlStatisticsUnitOfWork
 from qs.settings import Settings
 
 
@@ -130,6 +143,7 @@ def entry_base_url(settings: Settings) -> str:
     return f"{scheme}://{host}:{server.port}/entry"
 
 
+_COUNTED_AT_ONCE = 1000
 _BACKGROUND_ENDS_WITHIN = timedelta(seconds=15)
 
 
@@ -319,7 +333,7 @@ class Container(containers.DeclarativeContainer):
     redis = providers.Singleton(_make_redis, settings)
     readiness_checks = providers.Singleton(_readiness_checks, engine, settings, redis.provider)
     entry_links = providers.Singleton(OpenEntries, plan_uow, entry_generator)
-    subscriptions = providers.Object((notifications.SUBSCRIPTION,))
+    subscriptions = providers.Object((notifications.SUBSCRIPTION, statistics.SUBSCRIPTION))
     event_streams = providers.Singleton(
         RedisEventStreams, redis, keep_hours=settings.provided.retention.stream_hours
     )
@@ -388,12 +402,64 @@ class Container(containers.DeclarativeContainer):
     )
     notification_replay = providers.Singleton(NotificationReplay, notification_uow)
 
+    # statistics
+    statistics_uow = providers.Singleton(partial, SqlStatisticsUnitOfWork, engine)
+    counters = providers.Singleton(RedisCounters, redis)
+    _calendars = providers.Singleton(RecordedCalendars, providers.Singleton(SqlZoneReader, engine))
+    _truths = providers.Singleton(SqlTruths, engine, providers.Object(SqlRecount))
+    _counted_tenants = providers.Singleton(SqlCountedTenants, engine)
+    _sync_holding = providers.Singleton(SyncHolding, statistics_uow)
+    counting = providers.Singleton(
+        Subscribing,
+        providers.Singleton(statistics.Counting, counters, _calendars),
+        statistics_uow,
+        providers.Singleton(RedisStreamReader, redis, statistics.SUBSCRIPTION),
+        providers.Singleton(SqlDueAttempts, engine),
+        max_attempts=settings.provided.events.max_attempts,
+        batch=_COUNTED_AT_ONCE,
+        first_delay=timedelta(milliseconds=250),
+    )
+    counter_mending = providers.Singleton(
+        CounterMending, statistics_uow, counters, _truths, _calendars, _counted_tenants, _sync_holding, new_id
+    )
+    daily_sync = providers.Singleton(
+        DailySync, statistics_uow, counters, _truths, _calendars, counter_mending, _sync_holding
+    )
+    accumulated_sync = providers.Singleton(
+        AccumulatedSync, statistics_uow, _calendars, _sync_holding, daily_sync
+    )
+    plan_sync = providers.Singleton(PlanSync, statistics_uow, _truths, _sync_holding)
+    statistics_syncing = providers.Singleton(
+        StatisticsSyncing, daily_sync, accumulated_sync, plan_sync, _counted_tenants
+    )
+    _sync_daily = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.DAILY)
+    _sync_accumulated = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.ACCUMULATED)
+    _sync_plan = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.PLAN)
+    validation = providers.Singleton(
+        Validation,
+        statistics_uow,
+        counters,
+        _truths,
+        _calendars,
+        counter_mending,
+        _sync_holding,
+        accumulated_sync,
+        plan_sync,
+        _counted_tenants,
+    )
+
     # scheduler
     background = providers.Singleton(BackgroundWork)
     duties = providers.Singleton(
         standing_duties, settings.provided.clock.sweep_every, settings.provided.timezone
     )
     duty_registry = providers.Dict(
+        {
+            "sync-daily": providers.Singleton(syncing_work, _sync_daily),
+            "sync-accumulated": providers.Singleton(syncing_work, _sync_accumulated),
+            "sync-plan": providers.Singleton(syncing_work, _sync_plan),
+        },
+        validate=providers.Singleton(validating_work, validation.provided.validate),
         sweep=providers.Singleton(sweeping_work, task_scheduling.provided.sweep, settings.provided.timezone),
         expiry=providers.Singleton(
             sweeping_work,

@@ -66,6 +66,8 @@ class TenantAdministration:
             _apply(change, tenant)
             if not tenant.changes:
                 return tenant
+            if "timezone" in tenant.changes:
+                await uow.zones.change_to(tenant.timezone, uow.now)
             if not await uow.tenants.save(tenant):
                 raise TenantChanged
             detail = {"fields": tenant.changes, "timezone": tenant.timezone, "status": tenant.status}

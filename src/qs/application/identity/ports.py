@@ -125,6 +125,12 @@ class TenantRepository(Protocol):
         ...
 
 
+class ZonePeriods(Protocol):
+    async def change_to(self, timezone: str, now: datetime) -> None:
+        """The tenant's dates are counted in the zone from its next civil date on."""
+        ...
+
+
 class UserRepository(Protocol):
     async def add(self, user_id: UUID, username: str, password_hash: str, roles: Sequence[str]) -> bool:
         """False, and nothing written, where the name is taken in any tenant."""
@@ -183,6 +189,7 @@ class StarterScales(Protocol):
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
     tenants: TenantRepository
+    zones: ZonePeriods
     users: UserRepository
     sessions: SessionRepository
     service_accounts: ServiceAccountRepository

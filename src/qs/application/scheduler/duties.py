@@ -27,6 +27,20 @@ class Retaining(Protocol):
     async def run(self) -> Mapping[str, Any]: ...
 
 
+class Syncing(Protocol):
+    """Brings the statistics of one tenant up to date, or of all (None); see the statistics context."""
+
+    async def __call__(self, tenant_id: UUID | None, execution_id: UUID) -> Mapping[str, Any]: ...
+
+
+class Validating(Protocol):
+    """Holds the statistics of one tenant, or of all (None), against the tasks."""
+
+    async def __call__(
+        self, tenant_id: UUID | None, *, repair: bool, execution_id: UUID
+    ) -> Mapping[str, Any]: ...
+
+
 def sweeping_work(sweep: Sweeping, default_timezone: str) -> Work:
     """The work of a duty that sweeps.
 
@@ -43,6 +57,25 @@ def sweeping_work(sweep: Sweeping, default_timezone: str) -> Work:
             limit=parameters.get("limit"),
         )
         return report.to_dict()
+
+    return work
+
+
+def syncing_work(sync: Syncing) -> Work:
+    """The work of a duty that syncs statistics; it takes no parameters."""
+
+    async def work(context: DutyContext) -> Mapping[str, Any]:
+        return await sync(context.only_tenant, context.execution_id)
+
+    return work
+
+
+def validating_work(validate: Validating) -> Work:
+    """The work of the duty that validates statistics. Parameter: ``repair``, false if left out."""
+
+    async def work(context: DutyContext) -> Mapping[str, Any]:
+        repair = bool(context.parameters.get("repair", False))
+        return await validate(context.only_tenant, repair=repair, execution_id=context.execution_id)
 
     return work
 

@@ -70,7 +70,7 @@ class Tenant:
         self._set("name", _fit_name(name))
 
     def move_to(self, timezone: str) -> None:
-        """Dates are counted in the new zone from now on. Raises UnknownZone."""
+        """Dates are counted in the new zone from the next civil date on. Raises UnknownZone."""
         zones.zone(timezone)
         self._set("timezone", timezone)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -86,6 +86,28 @@ def add_civil_days(instant: datetime, days: int, tz: ZoneInfo) -> datetime:
 def civil_date(instant: datetime, tz: ZoneInfo) -> date:
     """The date on the zone's calendar at that instant. Raises ValueError for a naive ``instant``."""
     return _utc(instant).astimezone(tz).date()
+
+
+@lru_cache(maxsize=16384)
+def start_of_date(day: date, tz: ZoneInfo) -> datetime | None:
+    """The first instant of the civil date, which need not be 00:00; None for a date the zone never had."""
+    begun = resolve_wall_time(day, time(0), tz)
+    return None if begun is None else begun.instant
+
+
+@lru_cache(maxsize=16384)
+def end_of_date(day: date, tz: ZoneInfo) -> datetime:
+    """The first instant of the next civil date there is."""
+    day += timedelta(1)
+    while (start := start_of_date(day, tz)) is None:
+        day += timedelta(1)
+    return start
+
+
+def date_begun(instant: datetime, tz: ZoneInfo) -> date:
+    """The civil date that began last; as ``civil_date``, but where clocks go back over midnight it does not."""
+    day = civil_date(instant, tz)
+    return day + timedelta(1) if end_of_date(day, tz) <= instant else day
 
 
 def _utc(instant: datetime) -> datetime:

@@ -65,9 +65,9 @@ class Enrollment:
         if self.status is not EnrollmentStatus.ACTIVE:
             raise errors.EnrollmentNotActive(self.id, self.status)
 
-    def announce(self, occasions: int) -> None:
+    def announce(self, scale_code: str, occasions: int) -> None:
         """Records that the testee joined, with how many occasions can still be opened."""
-        self._record(EnrollmentJoined(*self._facts(), occasions), self.created_at)
+        self._record(EnrollmentJoined(*self._facts(), scale_code, occasions), self.created_at)
 
     def settle(self, ended: int, now: datetime) -> None:
         """Takes ``ended`` finished tasks off the count; at none left it closes."""
@@ -178,7 +178,7 @@ def enroll(
         for task in tasks:
             if task.seq in late:
                 task.skip_at_birth("late_enrollment", now)
-    enrollment.announce(left)
+    enrollment.announce(plan.scale_code, left)
     return enrollment, tasks
 
 

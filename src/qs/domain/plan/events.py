@@ -94,6 +94,7 @@ class EnrollmentFacts:
 class EnrollmentJoined(EnrollmentFacts):
     name: ClassVar[str] = "EnrollmentJoined"
 
+    scale_code: str
     occasions: int
 
 

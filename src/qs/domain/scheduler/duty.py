@@ -9,6 +9,7 @@ from qs.domain.kernel.zones import civil_date, resolve_wall_time, zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 _DUTIES = UUID("8f6c3f0e-6d1b-5f0a-9c57-2b1d4c1a7e10")
 
 
@@ -101,6 +102,34 @@ class DailyAt:
 
 
 @dataclass(frozen=True, slots=True)
+class HourlyAt:
+    """Once an hour, when the clocks of the zone show that minute. Raises UnknownZone, ValueError."""
+
+    minute: int
+    timezone: str
+
+    kind: ClassVar[str] = "cron"
+
+    def __post_init__(self) -> None:
+        zone(self.timezone)
+        if not 0 <= self.minute <= 59:
+            raise ValueError(f"an hour has no minute {self.minute}; give one from 0 to 59")
+
+    @property
+    def schedule(self) -> str:
+        return f"{self.minute} * * * *"
+
+    def latest_slot(self, now: datetime) -> datetime:
+        offset = now.astimezone(zone(self.timezone)).utcoffset()
+        assert offset is not None
+        shift = timedelta(minutes=self.minute) - offset
+        return _EPOCH + (now - _EPOCH - shift) // _HOUR * _HOUR + shift
+
+    def next_slot(self, after: datetime) -> datetime:
+        return self.latest_slot(after) + _HOUR
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """A named act and when it is due."""
 
@@ -124,5 +153,9 @@ def standing_duties(sweep_every: timedelta, timezone: str) -> tuple[Duty, ...]:
     return (
         Duty("sweep", Every(sweep_every)),
         Duty("expiry", DailyAt(time(0, 30), timezone)),
+        Duty("sync-daily", HourlyAt(0, timezone)),
+        Duty("sync-accumulated", HourlyAt(5, timezone)),
+        Duty("sync-plan", HourlyAt(10, timezone)),
+        Duty("validate", HourlyAt(15, timezone)),
         Duty("retention", DailyAt(time(3, 30), timezone)),
     )

@@ -20,6 +20,14 @@ tenant = Table(
     Column("created_at", INSTANT, nullable=False),
 )
 
+tenant_zone = Table(
+    "tenant_zone",
+    metadata,
+    Column("tenant_id", UUID, primary_key=True),
+    Column("since", INSTANT, primary_key=True),
+    Column("timezone", Text, nullable=False),
+)
+
 app_user = Table(
     "app_user",
     metadata,

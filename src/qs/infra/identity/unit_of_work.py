@@ -11,16 +11,19 @@ from qs.application.identity.ports import (
     StarterScales,
     TenantRepository,
     UserRepository,
+    ZonePeriods,
 )
 from qs.infra.identity.repository import SqlServiceAccountRepository, SqlTenantRepository, SqlUserRepository
 from qs.infra.identity.sessions import SqlSessionRepository
 from qs.infra.identity.staff_contacts import PersonalCipher
 from qs.infra.identity.starter_scales import SqlStarterScales
+from qs.infra.identity.zones import SqlZonePeriods
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 
 class SqlIdentityUnitOfWork(SqlUnitOfWork):
     tenants: TenantRepository
+    zones: ZonePeriods
     users: UserRepository
     sessions: SessionRepository
     service_accounts: ServiceAccountRepository
@@ -32,6 +35,7 @@ class SqlIdentityUnitOfWork(SqlUnitOfWork):
 
     def bind(self, connection: AsyncConnection) -> None:
         self.tenants = SqlTenantRepository(connection, self.tenant_id, self._cipher)
+        self.zones = SqlZonePeriods(connection, self.tenant_id)
         self.users = SqlUserRepository(connection, self.tenant_id)
         self.sessions = SqlSessionRepository(connection, self.tenant_id)
         self.service_accounts = SqlServiceAccountRepository(connection, self.tenant_id)

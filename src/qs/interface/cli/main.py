@@ -16,7 +16,7 @@ VERBS: Mapping[str, str] = {
     "up": "Run everything on this machine: servers, migrations, API and workers.",
     "demo": "Play a published trial from enrollment to the last expiry, on servers of its own.",
     "api": "Serve the HTTP API.",
-    "worker": "Run worker roles: cron, relay, notifications.",
+    "worker": "Run worker roles: cron, relay, notifications, statistics.",
     "doctor": "Check the installation and say what to do about each finding.",
     "db": "Bring the database schema up to this release, or compare them.",
     "plan": "List, show, create, preview, enroll into and import plans.",

@@ -18,9 +18,9 @@ def run(connection: Connection) -> None:
         prepare_roles(connection)
     with connection.begin():
         connection.execute(text(f"SET LOCAL ROLE {OWNER}"))
-        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
-        # Two `db upgrade` at once wait for one another instead of failing half way.
+        # Two `db upgrade` at once wait for one another, however long, instead of failing half way.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('qs.migrations', 0))"))
+        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
         context.configure(
             connection=connection,
             target_metadata=metadata,

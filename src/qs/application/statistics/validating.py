@@ -1,0 +1,349 @@
+"""Holding counters and stored figures against what the tasks say, and putting right the side that is wrong."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from qs.application.statistics import differences as apart
+from qs.application.statistics.counting import SUBSCRIPTION, fact_of, figures_of
+from qs.application.statistics.differences import Difference, Findings
+from qs.application.statistics.holding import AlreadyRunning, SyncHolding
+from qs.application.statistics.mending import CounterMending
+from qs.application.statistics.ports import (
+    Calendars,
+    Counters,
+    Epoch,
+    Kind,
+    Pass,
+    PlanCount,
+    StatisticsUnitOfWorkFactory,
+    Tenants,
+    Traffic,
+    TruthFactory,
+)
+from qs.application.statistics.syncing import AccumulatedSync, PlanSync
+from qs.domain.statistics.calendar import TenantCalendar
+from qs.domain.statistics.errors import CountersAway, CountersLost
+from qs.domain.statistics.laws import broken_by_plan, broken_by_totals
+from qs.domain.statistics.metrics import Counts, Dimension, Place, total
+
+_BATCH = 2000
+_PLANS = 200
+_DAY = timedelta(days=1)
+_NOTHING: Counts = {}
+# An event's inbox row is written before it is counted, within the time that handling may take.
+_HANDLING = timedelta(seconds=15)
+_DRAIN_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.1
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """Everything that is compared, read around one snapshot."""
+
+    expected: dict[Place, dict[str, int]]
+    stored: dict[Place, dict[str, int]]
+    totals: Mapping[tuple[str, str], Counts]
+    plans: Mapping[UUID, PlanCount]
+    stored_plans: Mapping[UUID, PlanCount]
+    recent: Mapping[Place, Counts]
+    unacknowledged: list[UUID]
+    dead: Mapping[Place, Counts]
+    passes: Mapping[Kind, Pass | None]
+    before: dict[Place, dict[str, int]] | None = None
+    epoch: Epoch | None = None
+    findings: Findings = field(default_factory=Findings)
+
+
+class Validation:
+    """Compares three sides under live traffic, so that what is merely on its way is no difference.
+
+    1. The counters are read, then one snapshot of the tasks and the stored figures is taken. Counters only grow, so
+       a counter that was more than the snapshot holds was counted twice.
+    2. When every event of the snapshot has been acted on, counters that differed are read again. One that is less
+       than the snapshot lost a count.
+    3. A stored figure lies between the snapshot and the snapshot less what was counted since the last sync began.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: StatisticsUnitOfWorkFactory,
+        counters: Counters,
+        truths: TruthFactory,
+        calendars: Calendars,
+        mending: CounterMending,
+        holding: SyncHolding,
+        accumulated: AccumulatedSync,
+        plan: PlanSync,
+        tenants: Tenants,
+        *,
+        drain_within_s: float = _DRAIN_WITHIN_S,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._counters = counters
+        self._truths = truths
+        self._calendars = calendars
+        self._mending = mending
+        self._holding = holding
+        self._accumulated = accumulated
+        self._plan = plan
+        self._tenants = tenants
+        self._drain_within_s = drain_within_s
+
+    async def validate(
+        self, tenant_id: UUID | None, *, repair: bool = False, execution_id: UUID | None = None
+    ) -> Mapping[str, Any]:
+        """Validates one tenant, or all of them in turn when ``tenant_id`` is None, and repairs if asked to.
+
+        ``status`` is consistent, different, repaired, or already_running where another process is at it.
+        """
+        tenants = [tenant_id] if tenant_id is not None else list(await self._tenants.epochs())
+        return _together([await self._one(each, repair, execution_id) for each in tenants])
+
+    async def _one(self, tenant_id: UUID, repair: bool, execution_id: UUID | None) -> dict[str, Any]:
+        try:
+            async with self._holding.held(tenant_id, Kind.VALIDATE, execution_id) as hold:
+                calendar = await self._calendars.of(tenant_id)
+                async with self._unit_of_work(tenant_id) as uow:
+                    beginning = await uow.syncs.begin(hold)
+                    await uow.commit()
+                evidence = await self._gather(tenant_id, calendar)
+                await self._compare(tenant_id, evidence)
+                found = evidence.findings
+                if repair and found.total:
+                    await self._repair(tenant_id, evidence, calendar)
+                async with self._unit_of_work(tenant_id) as uow:
+                    await uow.syncs.finish(hold, beginning)
+                    await uow.commit()
+        except AlreadyRunning as running:
+            return {"status": "already_running", "execution_id": running.execution_id}
+        status = "consistent" if not found.total else "repaired" if repair else "different"
+        return {
+            "status": status,
+            "checked": len(evidence.expected.keys() | evidence.stored.keys()) + len(evidence.plans),
+            "differences_total": found.total,
+            "differences": [difference.to_dict() for difference in found.kept],
+        }
+
+    async def _gather(self, tenant_id: UUID, calendar: TenantCalendar) -> _Evidence:
+        epoch, before = await self._read_counters(tenant_id)
+        async with self._unit_of_work(tenant_id) as uow:
+            passes = {kind: await uow.syncs.last(kind) for kind in (Kind.DAILY, Kind.ACCUMULATED, Kind.PLAN)}
+            stored, totals, stored_plans = (
+                await uow.daily.all(),
+                await uow.accumulated.all_totals(),
+                await uow.plans.all(),
+            )
+        daily = passes[Kind.DAILY]
+        since = daily.began_at - _HANDLING if daily and daily.began_at else datetime.min.replace(tzinfo=UTC)
+        async with self._truths(tenant_id) as truth:
+            expected: dict[Place, dict[str, int]] = {}
+            began = await truth.first_instant()
+            if began is not None:
+                expected = await truth.figures(calendar.stretches(began, truth.now + _DAY))
+            traffic = await truth.recent(SUBSCRIPTION.subscriber, since)
+            unacknowledged = [
+                id_ async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _BATCH) for id_ in ids
+            ]
+            plans: dict[UUID, PlanCount] = {}
+            after = None
+            while counted := await truth.plans(after, _PLANS):
+                plans |= {each.plan_id: each for each in counted}
+                after = counted[-1].plan_id
+        dead = [each for each in traffic if each.dead]
+        alive = {each.id for each in dead}
+        return _Evidence(
+            expected,
+            stored,
+            totals,
+            plans,
+            stored_plans,
+            _figures(tenant_id, traffic, calendar),
+            [id_ for id_ in unacknowledged if id_ not in alive],
+            _figures(tenant_id, dead, calendar),
+            passes,
+            before,
+            epoch,
+        )
+
+    async def _read_counters(
+        self, tenant_id: UUID
+    ) -> tuple[Epoch | None, dict[Place, dict[str, int]] | None]:
+        """The counters as they are; None where there are none to compare, which is no difference but a loss."""
+        try:
+            epoch = await self._mending.good(tenant_id)
+            if epoch is None:
+                return None, None
+            found: dict[Place, dict[str, int]] = {}
+            async for places in self._counters.places(tenant_id, epoch.id, _BATCH):
+                counts = await self._counters.read(tenant_id, epoch.id, places)
+                found.update(zip(places, counts, strict=True))
+        except (CountersAway, CountersLost):
+            return None, None
+        return epoch, found
+
+    async def _compare(self, tenant_id: UUID, evidence: _Evidence) -> None:
+        self._compare_stored(evidence)
+        self._compare_plans(evidence)
+        if evidence.before is not None and evidence.epoch is not None:
+            await self._compare_counters(tenant_id, evidence.epoch, evidence.before, evidence)
+
+    def _compare_stored(self, evidence: _Evidence) -> None:
+        findings, daily = evidence.findings, evidence.passes[Kind.DAILY]
+        synced = daily is not None and daily.began_at is not None and daily.whole
+        for place in evidence.expected.keys() | evidence.stored.keys():
+            stored = evidence.stored.get(place, _NOTHING)
+            expected = evidence.expected.get(place, _NOTHING)
+            if stored == expected:
+                continue
+            in_flight = evidence.recent.get(place, _NOTHING)
+            for difference in apart.stored_too_low_or_high(place, stored, expected, in_flight, synced=synced):
+                findings.add(difference)
+                findings.wrong_stored.add(place)
+        accumulated = evidence.passes[Kind.ACCUMULATED]
+        added_up = bool(
+            synced
+            and accumulated
+            and accumulated.began_at
+            and daily
+            and daily.began_at
+            and accumulated.began_at >= daily.began_at
+        )
+        for difference in apart.totals_apart(evidence.totals, evidence.stored, synced=added_up):
+            findings.add(difference)
+        self._check_laws(evidence)
+
+    @staticmethod
+    def _check_laws(evidence: _Evidence) -> None:
+        """What must hold of the recount itself: if it does not, the rows of the tasks are at odds."""
+        by_key: dict[tuple[str, str], list[Counts]] = {}
+        for place, counts in evidence.expected.items():
+            by_key.setdefault((place.dimension, place.key), []).append(counts)
+        for (dimension, key), dates in by_key.items():
+            for law in broken_by_totals(total(dates)):
+                evidence.findings.add(Difference(dimension, key, None, "law", None, None, 0, f"law: {law}"))
+        for plan_id, plan in evidence.plans.items():
+            for law in broken_by_plan(plan.counts):
+                evidence.findings.add(
+                    Difference(Dimension.PLAN, str(plan_id), None, "law", None, None, 0, f"law: {law}")
+                )
+
+    @staticmethod
+    def _compare_plans(evidence: _Evidence) -> None:
+        """Totals of plans never go down but with an edit; so what is stored is compared where nothing moved since."""
+        last = evidence.passes[Kind.PLAN]
+        for plan_id, stored in evidence.stored_plans.items():
+            expected = evidence.plans.get(plan_id)
+            if expected is None or last is None:
+                continue
+            for name in ("completed", "expired", "missed", "canceled", "enrolled"):
+                found, right = stored.counts.get(name, 0), expected.counts.get(name, 0)
+                if found > right:
+                    evidence.findings.add(
+                        Difference(
+                            Dimension.PLAN, str(plan_id), None, name, None, found, right, "counted_twice"
+                        )
+                    )
+
+    async def _compare_counters(
+        self,
+        tenant_id: UUID,
+        epoch: Epoch,
+        before: Mapping[Place, Counts],
+        evidence: _Evidence,
+    ) -> None:
+        live = {place for place in evidence.expected if place.day >= epoch.live_from}
+        differing = [
+            place
+            for place in sorted(live | before.keys())
+            if before.get(place, _NOTHING) != evidence.expected.get(place, _NOTHING)
+        ]
+        if not differing:
+            return
+        findings = evidence.findings
+        for place in differing:
+            expected = evidence.expected.get(place, _NOTHING)
+            for difference in apart.counters_too_high(place, before.get(place, _NOTHING), expected):
+                findings.add(difference)
+                findings.wrong_counters = True
+        if not await self._acted_on(tenant_id, evidence.unacknowledged):
+            # What is still on its way cannot be told from what was lost; the next validation will see.
+            return
+        with suppress(CountersAway, CountersLost):
+            for start in range(0, len(differing), _BATCH):
+                chunk = differing[start : start + _BATCH]
+                after = await self._counters.read(tenant_id, epoch.id, chunk)
+                for place, counts in zip(chunk, after, strict=True):
+                    expected = evidence.expected.get(place, _NOTHING)
+                    dead = evidence.dead.get(place, _NOTHING)
+                    for difference in apart.counters_too_low(place, counts, expected, dead):
+                        findings.add(difference)
+                        findings.wrong_counters = True
+
+    async def _acted_on(self, tenant_id: UUID, event_ids: Sequence[UUID]) -> bool:
+        """Whether all of the events were acted on within a short time."""
+        loop = asyncio.get_running_loop()
+        until, left = loop.time() + self._drain_within_s, list(event_ids)
+        while left:
+            async with self._unit_of_work(tenant_id) as uow:
+                done = set(await uow.acknowledged(SUBSCRIPTION.subscriber, left))
+            left = [id_ for id_ in left if id_ not in done]
+            if left and loop.time() >= until:
+                return False
+            if left:
+                await asyncio.sleep(_LOOK_EVERY_S)
+        return True
+
+    async def _repair(self, tenant_id: UUID, evidence: _Evidence, calendar: TenantCalendar) -> None:
+        """Rebuilds the counters where they are wrong, and writes the recount where what is stored is wrong."""
+        findings = evidence.findings
+        if findings.wrong_counters:
+            with suppress(AlreadyRunning, CountersAway, CountersLost):
+                await self._mending.rebuild(tenant_id)
+        if findings.wrong_stored:
+            await self._repair_daily(tenant_id, findings.wrong_stored, calendar)
+        with suppress(AlreadyRunning):
+            await self._accumulated.run(tenant_id)
+        with suppress(AlreadyRunning):
+            await self._plan.run(tenant_id)
+
+    async def _repair_daily(self, tenant_id: UUID, wrong: set[Place], calendar: TenantCalendar) -> None:
+        async with self._holding.held(tenant_id, Kind.DAILY) as hold:
+            async with self._truths(tenant_id) as truth:
+                days = sorted({place.day for place in wrong})
+                figures = await truth.figures(calendar.stretches_of(days))
+                as_of = truth.now
+            ordered = sorted(wrong)
+            for start in range(0, len(ordered), _BATCH):
+                rows = {place: figures.get(place, _NOTHING) for place in ordered[start : start + _BATCH]}
+                async with self._unit_of_work(tenant_id) as uow:
+                    await uow.syncs.check(hold)
+                    last = await uow.syncs.last(Kind.DAILY)
+                    await uow.daily.replace(rows, as_of, last.closed_through if last else None)
+                    await uow.commit()
+
+
+def _figures(tenant_id: UUID, traffic: Sequence[Traffic], calendar: TenantCalendar) -> Mapping[Place, Counts]:
+    facts = [fact_of(each.name, each.occurred_at, each.data) for each in traffic]
+    return figures_of(tenant_id, facts, calendar)
+
+
+_SEVERITY = ("consistent", "repaired", "different")
+
+
+def _together(each: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    done = [one for one in each if one["status"] != "already_running"]
+    if not done:
+        running = each[0] if each else {"status": "consistent"}
+        told = {key: str(value) for key, value in running.items() if value is not None}
+        return {"checked": 0, "differences_total": 0, "differences": []} | told
+    return {
+        "status": max((one["status"] for one in done), key=_SEVERITY.index),
+        "checked": sum(one["checked"] for one in done),
+        "differences_total": sum(one["differences_total"] for one in done),
+        "differences": [difference for one in done for difference in one["differences"]][:1000],
+    }

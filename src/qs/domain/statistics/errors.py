@@ -1,0 +1,36 @@
+"""Why the statistics context says no. One class per cause."""
+
+from qs.domain.kernel.errors import Absent, Unavailable
+
+
+class CountersAway(Unavailable):
+    code = "statistics.counters_away"
+    sentence = (
+        "Redis does not answer, so the live counters cannot be used; they are made again when it is back"
+    )
+
+
+class CountersLost(Unavailable):
+    """The counters were emptied, restored or replaced since; whoever holds this epoch must begin anew."""
+
+    code = "statistics.counters_lost"
+    sentence = "the live counters were lost and are being counted again from the tasks; try again in a moment"
+
+
+class SyncTakenOver(Unavailable):
+    """Another process took the work over after this one gave no sign of life."""
+
+    code = "statistics.sync_taken_over"
+    sentence = "another process took this synchronisation over, so nothing more of this one is written; look at that one"
+
+
+class DailyBusy(Unavailable):
+    code = "statistics.daily_busy"
+    sentence = (
+        "the daily figures are just being written, and nothing reads them half done; try again in a moment"
+    )
+
+
+class NothingCounted(Absent):
+    code = "statistics.absent"
+    sentence = "nothing of that id is known to be counted; check the id"

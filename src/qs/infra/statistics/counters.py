@@ -1,0 +1,300 @@
+"""The live counters in Redis: one hash a place; beside them what is claimed, what changed, and which places there are.
+
+Keys of a tenant share a hash tag, so that a cluster keeps them together. All but two of them carry the epoch: what is
+left of an earlier one can neither be read nor added to.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from datetime import date
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from qs.application.statistics.ports import Figures
+from qs.domain.statistics.errors import CountersAway, CountersLost
+from qs.domain.statistics.metrics import Counts, Place
+from qs.infra.redis.client import ANY_FAILURE
+
+T = TypeVar("T")
+_LOST = -1
+_PER_CALL = 500
+
+_CHECK = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {-1} end\n"
+
+# Claims and figures in one step. ARGV: epoch, prefix, number of ids, ids, then per place its name, the number of its
+# figures, and their names and increments. A figure that equals its increment is new, and then the place may be too.
+_ADD = (
+    _CHECK
+    + """
+local prefix, n = ARGV[2], tonumber(ARGV[3])
+local claims = prefix .. 'claims'
+if n > 0 then
+    local known = redis.call('SMISMEMBER', claims, unpack(ARGV, 4, 3 + n))
+    local before = {}
+    for i = 1, n do
+        if known[i] == 1 then before[#before + 1] = i end
+    end
+    if #before > 0 then return before end
+    redis.call('SADD', claims, unpack(ARGV, 4, 3 + n))
+end
+local i, changed = 4 + n, {}
+while i <= #ARGV do
+    local place, fields = ARGV[i], tonumber(ARGV[i + 1])
+    local key, fresh = prefix .. 'c:' .. place, false
+    for f = i + 2, i + 2 * fields, 2 do
+        local by = ARGV[f + 1]
+        if tostring(redis.call('HINCRBY', key, ARGV[f], by)) == by then fresh = true end
+    end
+    if fresh then
+        local day = string.sub(place, 1, 10)
+        if redis.call('SADD', prefix .. 'i:' .. day, place) == 1 then redis.call('SADD', prefix .. 'days', day) end
+    end
+    changed[#changed + 1] = place
+    if #changed == 1000 then
+        redis.call('SADD', prefix .. 'changed', unpack(changed))
+        changed = {}
+    end
+    i = i + 2 + 2 * fields
+end
+if #changed > 0 then redis.call('SADD', prefix .. 'changed', unpack(changed)) end
+return {}
+"""
+)
+# While counters are being made nobody can use them: the epoch is told last, and only if nothing was lost meanwhile.
+_MAKE = """
+local prefix, i, places = ARGV[1], 2, 0
+while i <= #ARGV do
+    local place, fields = ARGV[i], tonumber(ARGV[i + 1])
+    local day = string.sub(place, 1, 10)
+    redis.call('HSET', prefix .. 'c:' .. place, unpack(ARGV, i + 2, i + 1 + 2 * fields))
+    redis.call('SADD', prefix .. 'i:' .. day, place)
+    redis.call('SADD', prefix .. 'days', day)
+    redis.call('SADD', prefix .. 'changed', place)
+    places = places + 1
+    i = i + 2 + 2 * fields
+end
+return redis.call('INCRBY', prefix .. 'made', places)
+"""
+_CLAIM = """
+redis.call('SADD', ARGV[1] .. 'claims', unpack(ARGV, 2))
+return redis.call('INCRBY', ARGV[1] .. 'made', #ARGV - 1)
+"""
+_OPEN = """
+if (redis.call('GET', ARGV[2] .. 'made') or '0') ~= ARGV[3] then return {-1} end
+redis.call('SET', KEYS[2], ARGV[4])
+redis.call('SET', KEYS[1], ARGV[1])
+return {}
+"""
+_TAKE_CHANGED = (
+    _CHECK
+    + """
+local changed, taken = ARGV[2] .. 'changed', ARGV[2] .. 'taken'
+redis.call('SUNIONSTORE', taken, taken, changed)
+redis.call('DEL', changed)
+return {redis.call('SCARD', taken)}
+"""
+)
+_READ = (
+    _CHECK
+    + """
+local found = {}
+for i = 3, #ARGV do found[#found + 1] = redis.call('HGETALL', ARGV[2] .. 'c:' .. ARGV[i]) end
+return found
+"""
+)
+_SCAN = _CHECK + "return redis.call('SSCAN', ARGV[2] .. ARGV[3], ARGV[4], 'COUNT', ARGV[5])"
+_FORGET_CLAIMS = (
+    _CHECK + "if #ARGV > 2 then redis.call('SREM', ARGV[2] .. 'claims', unpack(ARGV, 3)) end return {}"
+)
+_FINISHED = _CHECK + "redis.call('DEL', ARGV[2] .. 'taken') return {}"
+_FORGET_DAY = (
+    _CHECK
+    + """
+local index = ARGV[2] .. 'i:' .. ARGV[3]
+local places = redis.call('SPOP', index, 500)
+for i = 1, #places do redis.call('UNLINK', ARGV[2] .. 'c:' .. places[i]) end
+if #places < 500 then redis.call('SREM', ARGV[2] .. 'days', ARGV[3]) end
+return {#places}
+"""
+)
+
+
+class RedisCounters:
+    """The counters of one Redis. A restart of the server is taken for a loss, since it may have forgotten the last."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add, self._make, self._claim, self._open = map(
+            redis.register_script, (_ADD, _MAKE, _CLAIM, _OPEN)
+        )
+        self._take_changed, self._read, self._scan, self._forget = map(
+            redis.register_script, (_TAKE_CHANGED, _READ, _SCAN, _FORGET_CLAIMS)
+        )
+        self._finished, self._forget_day = map(redis.register_script, (_FINISHED, _FORGET_DAY))
+
+    async def lost(self, epochs: Mapping[UUID, UUID]) -> frozenset[UUID]:
+        if not epochs:
+            return frozenset()
+        keys = [key for tenant_id in epochs for key in _epoch_keys(tenant_id)]
+        run_id = await self._run_id()
+        held = await _asked(self._redis.mget(keys))
+        pairs = zip(held[::2], held[1::2], strict=True)
+        good = {
+            tenant_id
+            for (tenant_id, epoch), pair in zip(epochs.items(), pairs, strict=True)
+            if pair == (str(epoch).encode(), run_id)
+        }
+        return frozenset(epochs.keys() - good)
+
+    async def add(
+        self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID], figures: Figures
+    ) -> frozenset[UUID]:
+        ids = list(event_ids)
+        arguments: list[Any] = [len(ids), *(id_.bytes for id_ in ids)]
+        for place, counts in figures.items():
+            _append(arguments, place, counts)
+        before = await self._call(self._add, tenant_id, epoch, arguments)
+        return frozenset(ids[number - 1] for number in before)
+
+    async def install(
+        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: AsyncIterator[Sequence[UUID]]
+    ) -> None:
+        prefix, made, run_id = _prefix(tenant_id, epoch), 0, await self._run_id()
+        rest = iter(figures.items())
+        while chunk := list(islice(rest, _PER_CALL)):
+            arguments: list[Any] = [prefix]
+            for place, counts in chunk:
+                _append(arguments, place, counts)
+            await _asked(self._make(args=arguments))
+            made += len(chunk)
+        async for ids in claims:
+            await _asked(self._claim(args=[prefix, *(id_.bytes for id_ in ids)]))
+            made += len(ids)
+        if await self._run_id() != run_id:
+            raise CountersLost
+        opened = await _asked(
+            self._open(keys=_epoch_keys(tenant_id), args=[str(epoch), prefix, made, run_id])
+        )
+        if opened == [_LOST]:
+            raise CountersLost
+        await self._remove_others(tenant_id, epoch)
+
+    async def claimed(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[UUID]]:
+        async for found in self._members(tenant_id, epoch, "claims", batch):
+            yield [UUID(bytes=each) for each in found]
+
+    async def forget_claims(self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID]) -> None:
+        await self._call(self._forget, tenant_id, epoch, [id_.bytes for id_ in event_ids])
+
+    async def take_changed(self, tenant_id: UUID, epoch: UUID) -> int:
+        (count,) = await self._call(self._take_changed, tenant_id, epoch, [])
+        return int(count)
+
+    async def changed(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[Place]]:
+        async for found in self._members(tenant_id, epoch, "taken", batch):
+            yield [_place(each) for each in found]
+
+    async def pass_finished(self, tenant_id: UUID, epoch: UUID) -> None:
+        await self._call(self._finished, tenant_id, epoch, [])
+
+    async def read(self, tenant_id: UUID, epoch: UUID, places: Sequence[Place]) -> list[dict[str, int]]:
+        if not places:
+            return []
+        found = await self._call(self._read, tenant_id, epoch, [_member(place) for place in places])
+        return [_counts(fields) for fields in found]
+
+    async def places(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[Place]]:
+        async for days in self._members(tenant_id, epoch, "days", 1000):
+            for day in days:
+                async for found in self._members(tenant_id, epoch, f"i:{day.decode()}", batch):
+                    yield [_place(each) for each in found]
+
+    async def changed_before(self, tenant_id: UUID, epoch: UUID, day: date) -> frozenset[date]:
+        found: set[date] = set()
+        async for members in self._members(tenant_id, epoch, "changed", 1000):
+            found.update(place.day for place in map(_place, members) if place.day < day)
+        return frozenset(found)
+
+    async def forget_before(self, tenant_id: UUID, epoch: UUID, day: date) -> None:
+        async for days in self._members(tenant_id, epoch, "days", 1000):
+            for each in days:
+                if date.fromisoformat(each.decode()) < day:
+                    while (await self._call(self._forget_day, tenant_id, epoch, [each]))[0] == _PER_CALL:
+                        pass
+
+    async def _members(
+        self, tenant_id: UUID, epoch: UUID, key: str, batch: int
+    ) -> AsyncIterator[Sequence[bytes]]:
+        """The members of a set; each at least once, where it changes meanwhile perhaps more often."""
+        cursor: bytes | int = 0
+        while True:
+            cursor, found = await self._call(self._scan, tenant_id, epoch, [key, cursor, batch])
+            for start in range(0, len(found), batch):
+                yield found[start : start + batch]
+            if int(cursor) == 0:
+                return
+
+    async def _call(self, script: Any, tenant_id: UUID, epoch: UUID, arguments: Sequence[Any]) -> Any:
+        answer = await _asked(
+            script(
+                keys=_epoch_keys(tenant_id)[:1],
+                args=[str(epoch), _prefix(tenant_id, epoch), *arguments],
+            )
+        )
+        if answer == [_LOST]:
+            raise CountersLost
+        return answer
+
+    async def _remove_others(self, tenant_id: UUID, epoch: UUID) -> None:
+        """Removes what is left of earlier epochs, which nobody can read any more."""
+        own = _prefix(tenant_id, epoch).encode()
+        kept = {key.encode() for key in _epoch_keys(tenant_id)}
+        try:
+            async for key in self._redis.scan_iter(match=f"qs:stat:{{{tenant_id}}}:*", count=1000):
+                if key not in kept and not key.startswith(own):
+                    await self._redis.unlink(key)
+        except ANY_FAILURE as error:
+            raise CountersAway from error
+
+    async def _run_id(self) -> bytes:
+        server = await _asked(self._redis.info("server"))
+        return str(server.get("run_id", "")).encode()
+
+
+async def _asked(question: Awaitable[T]) -> T:
+    try:
+        return await question
+    except ANY_FAILURE as error:
+        raise CountersAway from error
+
+
+def _epoch_keys(tenant_id: UUID) -> list[str]:
+    return [f"qs:stat:{{{tenant_id}}}:epoch", f"qs:stat:{{{tenant_id}}}:server"]
+
+
+def _prefix(tenant_id: UUID, epoch: UUID) -> str:
+    return f"qs:stat:{{{tenant_id}}}:{epoch}:"
+
+
+def _append(arguments: list[Any], place: Place, counts: Counts) -> None:
+    arguments.append(_member(place))
+    arguments.append(len(counts))
+    for name, count in counts.items():
+        arguments.append(name)
+        arguments.append(count)
+
+
+def _member(place: Place) -> str:
+    # The key comes last, so that it may hold any character.
+    return f"{place.day.isoformat()}:{place.dimension}:{place.key}"
+
+
+def _place(member: bytes) -> Place:
+    day, dimension, key = member.decode().split(":", 2)
+    return Place(dimension, key, date.fromisoformat(day))
+
+
+def _counts(fields: Sequence[bytes]) -> dict[str, int]:
+    return {name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)}
