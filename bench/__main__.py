@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import enrollment, events, http, sweep
+from bench import enrollment, events, figures, http, sweep
 from bench.harness import Case, Result, measure, write
 from bench.world import World, world
 
@@ -16,6 +16,9 @@ _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
     "enrollment": lambda scene, options: enrollment.bulk(scene, options.rounds, options.people),
     "relay": lambda scene, options: events.relaying(scene, options.events),
     "subscriber": lambda scene, options: events.subscribing(scene, options.rounds, options.events),
+    "counting": lambda scene, options: figures.counting(scene, options.events),
+    "sync": lambda scene, options: figures.syncing(scene, options.places),
+    "validation": lambda scene, options: figures.validating(scene, options.keys),
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
 }
@@ -46,6 +49,8 @@ def main() -> None:
     parser.add_argument("--later", type=int, default=20_000, help="tasks beside them in each tenant")
     parser.add_argument("--people", type=int, default=2_000, help="testees enrolled in a round")
     parser.add_argument("--events", type=int, default=20_000, help="events published and acted on in a round")
+    parser.add_argument("--places", type=int, default=20_000, help="changed counters synced in a round")
+    parser.add_argument("--keys", type=int, default=100_000, help="figures validated in a round")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")
     parser.add_argument(
         "--database-url", help="a PostgreSQL to use (as a superuser) instead of an embedded one"

@@ -53,7 +53,7 @@ class Ward(Clinic):
         """The live counters."""
         epoch = await self.mending.good(self.tenant_id)
         assert epoch is not None, "the counters are lost"
-        found = {}
+        found: dict[Place, dict[str, int]] = {}
         async for places in self.counters.places(self.tenant_id, epoch.id, 500):
             counts = await self.counters.read(self.tenant_id, epoch.id, places)
             found.update(zip(places, counts, strict=True))
@@ -62,7 +62,8 @@ class Ward(Clinic):
     async def stored(self) -> dict[Place, dict[str, int]]:
         """The daily figures."""
         async with self.statistics(self.tenant_id) as uow:
-            return await uow.daily.all()
+            rows: dict[Place, dict[str, int]] = await uow.daily.all()
+        return rows
 
     async def agrees(self) -> bool:
         """Whether the live counters are what the tasks say of the dates they hold."""
@@ -82,4 +83,7 @@ class Ward(Clinic):
         calendar = await self.container._calendars().of(self.tenant_id)
         async with self.container._truths()(self.tenant_id) as truth:
             began = await truth.first_instant()
-            return await truth.figures(calendar.stretches(began, truth.now)) if began else {}
+            figures: dict[Place, dict[str, int]] = (
+                await truth.figures(calendar.stretches(began, truth.now)) if began else {}
+            )
+            return figures

@@ -49,8 +49,16 @@ async def test_the_duties_are_listed_as_gocron_lists_its_jobs(client, caller, co
 
     body = answer.json()
     assert (answer.status_code, body["code"], body["message"]) == (200, 200, "success")
-    assert [job["name"] for job in body["data"]] == ["sweep", "expiry", "retention"]
-    sweep, expiry, _ = body["data"]
+    assert [job["name"] for job in body["data"]] == [
+        "sweep",
+        "expiry",
+        "sync-daily",
+        "sync-accumulated",
+        "sync-plan",
+        "validate",
+        "retention",
+    ]
+    sweep, expiry, *_ = body["data"]
     assert (sweep["type"], sweep["schedule"], sweep["enabled"]) == ("duration", "1m", True)
     assert (expiry["type"], expiry["schedule"], expiry["timezone"]) == ("daily", "00:30", "Asia/Shanghai")
     assert datetime.fromisoformat(sweep["last_run"]) == last.started_at

@@ -13,7 +13,7 @@ from qs.application.plan.ports import Page
 from qs.application.statistics import counting as statistics
 from qs.application.statistics.ports import Kind
 from qs.domain.kernel.ids import DEFAULT_TENANT
-from qs.domain.plan.resuming import ResumePolicy
+from qs.domain.plan.plan import ResumePolicy
 from qs.domain.statistics.errors import CountersAway, CountersLost
 from qs.domain.statistics.metrics import Place
 from qs.infra.redis.client import create_redis
@@ -125,7 +125,8 @@ async def test_counters_lost_while_counting_are_made_again_and_nothing_counts_tw
 
 async def test_an_acknowledgement_under_an_epoch_that_ended_does_not_commit(ward):
     await ward.opened(3)
-    handler = statistics.Counting(RebuiltInBetween(ward), ward.container._calendars())
+    counters: Any = RebuiltInBetween(ward)
+    handler = statistics.Counting(counters, ward.container._calendars())
 
     with pytest.raises(CountersLost):
         await _handle(ward, handler, await _events(ward))
@@ -157,7 +158,7 @@ async def test_losing_redis_while_counters_are_made_leaves_nothing_to_read(ward,
     await ward.opened(10)
     counters, epoch = RedisCounters(redis), uuid4()
 
-    async def claims():
+    async def claims() -> Any:
         await redis.flushall()
         yield [uuid4()]
 
@@ -297,8 +298,9 @@ class RebuiltInBetween:
 
 
 async def _no_claims() -> Any:
-    for nothing in ():
-        yield nothing
+    none: list[Any] = []
+    for each in none:
+        yield each
 
 
 async def _change_zone(administration: Any, zone: str) -> None:

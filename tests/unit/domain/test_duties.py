@@ -3,7 +3,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from qs.domain.kernel.zones import UnknownZone, zone
-from qs.domain.scheduler.duty import DailyAt, Duty, Every, Timing, standing_duties
+from qs.domain.scheduler.duty import DailyAt, Duty, Every, HourlyAt, Timing, standing_duties
+from tests.support.builders import at as wall_time
 
 
 def at(text: str) -> datetime:
@@ -159,22 +160,49 @@ def test_a_daily_duty_needs_a_zone_that_exists():
         (Every(timedelta(seconds=1.5)), ("duration", "1.5s", None)),
         (DailyAt(time(3, 30), "UTC"), ("daily", "03:30", "UTC")),
         (DailyAt(time(3, 30, 5), "UTC"), ("daily", "03:30:05", "UTC")),
+        (HourlyAt(5, "UTC"), ("cron", "5 * * * *", "UTC")),
     ],
 )
 def test_a_timing_can_be_written_down(timing: Timing, words: tuple[str, str, str | None]):
     assert (timing.kind, timing.schedule, timing.timezone) == words
 
 
-def test_the_standing_duties_are_sweep_expiry_and_retention():
+def test_the_standing_duties_are_those_of_tasks_statistics_and_retention():
     duties = standing_duties(timedelta(minutes=1), "Asia/Shanghai")
 
     assert [(duty.name, duty.timing.schedule, duty.timing.timezone) for duty in duties] == [
         ("sweep", "1m", None),
         ("expiry", "00:30", "Asia/Shanghai"),
+        ("sync-daily", "0 * * * *", "Asia/Shanghai"),
+        ("sync-accumulated", "5 * * * *", "Asia/Shanghai"),
+        ("sync-plan", "10 * * * *", "Asia/Shanghai"),
+        ("validate", "15 * * * *", "Asia/Shanghai"),
         ("retention", "03:30", "Asia/Shanghai"),
     ]
 
 
 def test_a_duty_keeps_its_id_and_shares_it_with_no_other():
     assert Duty("sweep", MINUTE).id == Duty("sweep", DailyAt(time(1), "UTC")).id
-    assert len({duty.id for duty in standing_duties(timedelta(minutes=1), "UTC")}) == 3
+    assert len({duty.id for duty in standing_duties(timedelta(minutes=1), "UTC")}) == 7
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "latest", "following"),
+    [
+        ("Asia/Shanghai", "2026-07-01 10:04:59", "2026-07-01 09:05", "2026-07-01 10:05"),
+        ("Asia/Shanghai", "2026-07-01 10:05:00", "2026-07-01 10:05", "2026-07-01 11:05"),
+        ("Asia/Kathmandu", "2026-07-01 10:10:00", "2026-07-01 10:05", "2026-07-01 11:05"),
+        ("Europe/Berlin", "2026-03-29 03:30:00", "2026-03-29 03:05", "2026-03-29 04:05"),
+        ("Europe/Berlin", "2026-10-25 01:30:00", "2026-10-25 01:05", "2026-10-25 02:05"),
+    ],
+)
+def test_an_hourly_duty_follows_the_minutes_of_its_zone(zone: str, now: str, latest: str, following: str):
+    timing = HourlyAt(5, zone)
+
+    assert timing.latest_slot(wall_time(now, zone)) == wall_time(latest, zone)
+    assert timing.next_slot(wall_time(now, zone)) == wall_time(following, zone)
+
+
+def test_an_hour_has_sixty_minutes():
+    with pytest.raises(ValueError, match="no minute 60"):
+        HourlyAt(60, "UTC")

@@ -22,9 +22,11 @@ LATE_EVENT = "late_event"
 class _Data(msgspec.Struct, frozen=True):
     """As much of an event's data as counting needs."""
 
-    plan_id: UUID
-    testee_id: UUID
-    scale_code: str
+    # Ids stay as they are written, in their one canonical form: they are only compared and stored.
+    plan_id: str
+    testee_id: str
+    # Enrollments did not name their scale before there were statistics; those events are counted by the first recount.
+    scale_code: str | None = None
     seq: int | None = None
     opened_at: datetime | None = None
     due_at: datetime | None = None
@@ -61,26 +63,33 @@ def figures_of(
 ) -> dict[Place, dict[str, int]]:
     """What the facts add up to, on the dates they happened on."""
     days: dict[datetime, date] = {}
-    places: dict[tuple[str, str, date], dict[str, int]] = {}
-    tenant_key = str(tenant_id)
+    alike: dict[tuple[date, str, str | None, tuple[str, ...]], int] = {}
+    places: dict[Place, dict[str, int]] = {}
     for fact in facts:
         # Neighbours share their instant, as those of one batch of a sweep do.
         day = days.get(fact.at)
         if day is None:
             day = days[fact.at] = calendar.date_of(fact.at)
         names = fact.figures()
-        for place in (
-            (Dimension.TENANT.value, tenant_key, day),
-            (Dimension.PLAN.value, str(fact.plan_id), day),
-            (Dimension.SCALE.value, fact.scale_code, day),
-            (Dimension.TESTEE.value, str(fact.testee_id), day),
-        ):
-            counts = places.get(place)
-            if counts is None:
-                counts = places[place] = {}
-            for name in names:
-                counts[name] = counts.get(name, 0) + 1
-    return {Place(*place): counts for place, counts in places.items()}
+        # Most facts of a batch are alike but for the testee.
+        kind = (day, fact.plan_id, fact.scale_code, names)
+        alike[kind] = alike.get(kind, 0) + 1
+        _add(places, Place(Dimension.TESTEE.value, fact.testee_id, day), names, 1)
+    for (day, plan_id, scale_code, names), count in alike.items():
+        _add(places, Place(Dimension.TENANT.value, str(tenant_id), day), names, count)
+        _add(places, Place(Dimension.PLAN.value, plan_id, day), names, count)
+        if scale_code is not None:
+            _add(places, Place(Dimension.SCALE.value, scale_code, day), names, count)
+    return places
+
+
+def _add(places: dict[Place, dict[str, int]], place: Place, names: tuple[str, ...], count: int) -> None:
+    counts = places.get(place)
+    if counts is None:
+        places[place] = dict.fromkeys(names, count)
+        return
+    for name in names:
+        counts[name] = counts.get(name, 0) + count
 
 
 class Counting:

@@ -1,6 +1,7 @@
 """From the live counters to the daily figures in PostgreSQL: absolute values, so that twice changes nothing."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from uuid import UUID
@@ -125,22 +126,30 @@ class _Pass:
 
     async def _write_changed(self, epoch: Epoch, beginning: Beginning) -> None:
         await self._counters.take_changed(self._tenant_id, epoch.id)
-        async for places in self._counters.changed(self._tenant_id, epoch.id, self._batch):
-            await self._write_places(
-                epoch, [place for place in places if place.day >= epoch.live_from], beginning
-            )
-            gone = {place.day for place in places if place.day < epoch.live_from}
-            if gone:
-                await self._mark_stale(gone)
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for places in self._counters.changed(self._tenant_id, epoch.id, self._batch):
+                rows = await self._read(epoch, places)
+                # One batch is written while the next is read: two servers, and neither waits for the other.
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(rows, beginning, LATE_EVENT))
+        finally:
+            if writing is not None:
+                await writing
         if await self._counters.lost({self._tenant_id: epoch.id}):
             # A restored Redis may have told less than it did; what was written is right and only goes up.
             raise CountersLost
         await self._counters.pass_finished(self._tenant_id, epoch.id)
 
-    async def _write_places(self, epoch: Epoch, places: list[Place], beginning: Beginning) -> None:
+    async def _read(self, epoch: Epoch, places: Sequence[Place]) -> Figures:
+        """The figures of places counted live; a date that no longer is will be counted again from the tasks."""
+        gone = {place.day for place in places if place.day < epoch.live_from}
+        if gone:
+            await self._mark_stale(gone)
+            places = [place for place in places if place.day >= epoch.live_from]
         counts = await self._counters.read(self._tenant_id, epoch.id, places)
-        rows = {place: each for place, each in zip(places, counts, strict=True) if each}
-        await self._write(rows, beginning, LATE_EVENT)
+        return {place: each for place, each in zip(places, counts, strict=True) if each}
 
     async def _write(self, rows: Figures, beginning: Beginning, reason: str) -> None:
         if not rows:

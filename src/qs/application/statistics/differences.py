@@ -39,6 +39,7 @@ class Findings:
         self.total = 0
         self.wrong_stored: set[Place] = set()
         self.wrong_counters = False
+        self.beyond_repair = False
 
     def add(self, difference: Difference) -> None:
         self.total += 1

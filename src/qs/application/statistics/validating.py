@@ -114,14 +114,13 @@ class Validation:
                 evidence = await self._gather(tenant_id, calendar)
                 await self._compare(tenant_id, evidence)
                 found = evidence.findings
-                if repair and found.total:
-                    await self._repair(tenant_id, evidence, calendar)
+                mended = bool(repair and found.total) and await self._repair(tenant_id, evidence, calendar)
                 async with self._unit_of_work(tenant_id) as uow:
                     await uow.syncs.finish(hold, beginning)
                     await uow.commit()
         except AlreadyRunning as running:
             return {"status": "already_running", "execution_id": running.execution_id}
-        status = "consistent" if not found.total else "repaired" if repair else "different"
+        status = "consistent" if not found.total else "repaired" if mended else "different"
         return {
             "status": status,
             "checked": len(evidence.expected.keys() | evidence.stored.keys()) + len(evidence.plans),
@@ -226,11 +225,13 @@ class Validation:
         for (dimension, key), dates in by_key.items():
             for law in broken_by_totals(total(dates)):
                 evidence.findings.add(Difference(dimension, key, None, "law", None, None, 0, f"law: {law}"))
+                evidence.findings.beyond_repair = True
         for plan_id, plan in evidence.plans.items():
             for law in broken_by_plan(plan.counts):
                 evidence.findings.add(
                     Difference(Dimension.PLAN, str(plan_id), None, "law", None, None, 0, f"law: {law}")
                 )
+                evidence.findings.beyond_repair = True
 
     @staticmethod
     def _compare_plans(evidence: _Evidence) -> None:
@@ -298,18 +299,27 @@ class Validation:
                 await asyncio.sleep(_LOOK_EVERY_S)
         return True
 
-    async def _repair(self, tenant_id: UUID, evidence: _Evidence, calendar: TenantCalendar) -> None:
-        """Rebuilds the counters where they are wrong, and writes the recount where what is stored is wrong."""
-        findings = evidence.findings
+    async def _repair(self, tenant_id: UUID, evidence: _Evidence, calendar: TenantCalendar) -> bool:
+        """Rebuilds the counters where they are wrong, and writes the recount where what is stored is wrong.
+
+        Whether all is mended: that cannot be said where the tasks themselves break a law, or Redis went away.
+        """
+        findings, mended = evidence.findings, not evidence.findings.beyond_repair
         if findings.wrong_counters:
-            with suppress(AlreadyRunning, CountersAway, CountersLost):
+            try:
                 await self._mending.rebuild(tenant_id)
+            except AlreadyRunning:
+                # Whoever does it does it as well.
+                pass
+            except (CountersAway, CountersLost):
+                mended = False
         if findings.wrong_stored:
             await self._repair_daily(tenant_id, findings.wrong_stored, calendar)
         with suppress(AlreadyRunning):
             await self._accumulated.run(tenant_id)
         with suppress(AlreadyRunning):
             await self._plan.run(tenant_id)
+        return mended
 
     async def _repair_daily(self, tenant_id: UUID, wrong: set[Place], calendar: TenantCalendar) -> None:
         async with self._holding.held(tenant_id, Kind.DAILY) as hold:

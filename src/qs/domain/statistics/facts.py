@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 COUNTED_EVENTS = ("EnrollmentJoined", "TaskOpened", "TaskCompleted", "TaskExpired", "TaskCanceled")
 """The events that change a figure."""
@@ -19,9 +18,9 @@ class Fact:
 
     name: str
     at: datetime
-    plan_id: UUID
-    testee_id: UUID
-    scale_code: str
+    plan_id: str
+    testee_id: str
+    scale_code: str | None
     seq: int | None = None
     opened_at: datetime | None = None
     due_at: datetime | None = None

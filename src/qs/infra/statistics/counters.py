@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from redis.asyncio import Redis
 
 from qs.application.statistics.ports import Figures
@@ -18,47 +19,49 @@ from qs.domain.statistics.metrics import Counts, Place
 from qs.infra.redis.client import ANY_FAILURE
 
 T = TypeVar("T")
+
+_pack = msgspec.msgpack.Encoder().encode
 _LOST = -1
 _PER_CALL = 500
 
 _CHECK = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {-1} end\n"
 
-# Claims and figures in one step. ARGV: epoch, prefix, number of ids, ids, then per place its name, the number of its
-# figures, and their names and increments. A figure that equals its increment is new, and then the place may be too.
+# Claims and figures in one step. ARGV: epoch, prefix, ids of 16 bytes each in a row, and the places as MessagePack, each
+# with its name, then the names and increments of its figures; one document is unpacked far faster than it takes to
+# send its parts as arguments. A figure that equals its increment is new, and then the place may be too.
 _ADD = (
     _CHECK
     + """
-local prefix, n = ARGV[2], tonumber(ARGV[3])
-local claims = prefix .. 'claims'
-if n > 0 then
-    local known = redis.call('SMISMEMBER', claims, unpack(ARGV, 4, 3 + n))
-    local before = {}
-    for i = 1, n do
+local prefix, ids, packed = ARGV[2], {}, ARGV[3]
+for i = 1, #packed, 16 do ids[#ids + 1] = string.sub(packed, i, i + 15) end
+if #ids > 0 then
+    local claims = prefix .. 'claims'
+    local known, before = redis.call('SMISMEMBER', claims, unpack(ids)), {}
+    for i = 1, #ids do
         if known[i] == 1 then before[#before + 1] = i end
     end
     if #before > 0 then return before end
-    redis.call('SADD', claims, unpack(ARGV, 4, 3 + n))
+    redis.call('SADD', claims, unpack(ids))
 end
-local i, changed = 4 + n, {}
-while i <= #ARGV do
-    local place, fields = ARGV[i], tonumber(ARGV[i + 1])
-    local key, fresh = prefix .. 'c:' .. place, false
-    for f = i + 2, i + 2 * fields, 2 do
-        local by = ARGV[f + 1]
-        if tostring(redis.call('HINCRBY', key, ARGV[f], by)) == by then fresh = true end
+local hash, changed, n = prefix .. 'c:', {}, 0
+for _, place in ipairs(cmsgpack.unpack(ARGV[4])) do
+    local name, fresh = place[1], false
+    local key = hash .. name
+    for f = 2, #place, 2 do
+        if redis.call('HINCRBY', key, place[f], place[f + 1]) == place[f + 1] then fresh = true end
     end
     if fresh then
-        local day = string.sub(place, 1, 10)
-        if redis.call('SADD', prefix .. 'i:' .. day, place) == 1 then redis.call('SADD', prefix .. 'days', day) end
+        local day = string.sub(name, 1, 10)
+        if redis.call('SADD', prefix .. 'i:' .. day, name) == 1 then redis.call('SADD', prefix .. 'days', day) end
     end
-    changed[#changed + 1] = place
-    if #changed == 1000 then
+    n = n + 1
+    changed[n] = name
+    if n == 1000 then
         redis.call('SADD', prefix .. 'changed', unpack(changed))
-        changed = {}
+        changed, n = {}, 0
     end
-    i = i + 2 + 2 * fields
 end
-if #changed > 0 then redis.call('SADD', prefix .. 'changed', unpack(changed)) end
+if n > 0 then redis.call('SADD', prefix .. 'changed', unpack(changed)) end
 return {}
 """
 )
@@ -152,10 +155,12 @@ class RedisCounters:
         self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID], figures: Figures
     ) -> frozenset[UUID]:
         ids = list(event_ids)
-        arguments: list[Any] = [len(ids), *(id_.bytes for id_ in ids)]
-        for place, counts in figures.items():
-            _append(arguments, place, counts)
-        before = await self._call(self._add, tenant_id, epoch, arguments)
+        places = [
+            [_member(place), *(each for pair in counts.items() for each in pair)]
+            for place, counts in figures.items()
+        ]
+        packed = b"".join([id_.bytes for id_ in ids])
+        before = await self._call(self._add, tenant_id, epoch, [packed, _pack(places)])
         return frozenset(ids[number - 1] for number in before)
 
     async def install(
@@ -288,7 +293,8 @@ def _append(arguments: list[Any], place: Place, counts: Counts) -> None:
 
 def _member(place: Place) -> str:
     # The key comes last, so that it may hold any character.
-    return f"{place.day.isoformat()}:{place.dimension}:{place.key}"
+    dimension, key, day = place
+    return f"{day}:{dimension}:{key}"
 
 
 def _place(member: bytes) -> Place:

@@ -57,8 +57,11 @@ SELECT :tenant, n.dimension, n.key, n.day, coalesce(o.generation, 0) + 1, :why,
     CASE WHEN o.day IS NULL THEN '{{}}' ELSE {_document("o")} || o.reasons END,
     {_document("n")} || n.reasons::jsonb
 FROM {_NEW}
-LEFT JOIN stat_daily o
-    ON o.tenant_id = :tenant AND o.dimension = n.dimension AND o.key = n.key AND o.day = n.day
+LEFT JOIN LATERAL (
+    -- One look at the key for each, since what is written at once is little beside what is stored.
+    SELECT * FROM stat_daily d
+    WHERE d.tenant_id = :tenant AND d.dimension = n.dimension AND d.key = n.key AND d.day = n.day OFFSET 0
+) o ON true
 WHERE n.day <= CAST(:closed AS date) AND ({changed})
 """  # noqa: S608 - constants
     )

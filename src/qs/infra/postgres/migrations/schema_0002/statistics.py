@@ -59,8 +59,7 @@ CREATE TABLE stat_daily (
     reason text,
     as_of timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, dimension, key, day)
-)""",
-    "CREATE INDEX stat_daily_by_day ON stat_daily (tenant_id, day)",
+) WITH (fillfactor = 70)""",
     """
 CREATE TABLE stat_accumulated (
     tenant_id uuid NOT NULL,
