@@ -50,6 +50,9 @@ UNION ALL
 SELECT 'ended without exactly one event of its end', id FROM enrollment LEFT JOIN told USING (id)
     WHERE coalesce(over, 0) <> (status IN ('closed', 'terminated'))::int
 UNION ALL
+SELECT 'ended before it was opened', id FROM task
+    WHERE opened_at > coalesce(completed_at, expired_at, canceled_at)
+UNION ALL
 SELECT 'expired before its time', id FROM task WHERE reason = 'entry_timeout' AND expired_at < expires_at
 UNION ALL
 SELECT 'completed after its time', id FROM task WHERE status = 'completed' AND completed_at >= expires_at

@@ -1,12 +1,16 @@
 """Many testees into one plan: an answer for every row."""
 
 import asyncio
+import gc
 
 import pytest
 
+from qs.application.plan import bulk_enrolling
 from qs.application.plan.bulk_enrolling import MAX_ROWS
 from qs.application.plan.row_reading import read_csv
 from qs.domain.kernel.errors import Absent, Invalid
+from qs.domain.plan.enrollment import enroll as really_enroll
+from qs.domain.plan.task import AssessmentTask
 from qs.domain.plan.testee import Contact
 
 from .clinic import ACTOR, START
@@ -204,6 +208,55 @@ async def test_nobody_new_is_taken_into_a_plan_that_is_not_active_and_known_ones
     await clinic.steering.pause(clinic.tenant_id, plan.id, actor=ACTOR)
 
     assert results(await enroll([row("p-1"), row("p-2")])) == ["existing", "plan.not_active"]
+
+
+async def test_a_testee_who_was_erased_is_enrolled_by_nobody_who_still_knows_the_id(clinic, enroll, written):
+    gone = await clinic.testee(external_id="p-1")
+    await clinic.keeping.erase(clinic.tenant_id, gone, actor=ACTOR)
+    before = await written()
+
+    result = await enroll([row(testee_id=str(gone))])
+
+    assert results(result) == ["testee.erased"]
+    assert (await written())[:4] == before[:4]
+
+
+async def test_one_audit_row_tells_how_many_a_call_enrolled_and_who_asked(clinic, plan, enroll):
+    known = await clinic.testee()
+
+    await enroll([row("p-1"), row("p-2"), row(testee_id=str(known)), row("p-3", start_date="soon")])
+
+    rows = await clinic.rows(
+        "SELECT actor, object_id, detail FROM audit WHERE action = 'enrollment.bulk_joined'"
+    )
+    assert [(each.actor, each.object_id) for each in rows] == [(ACTOR, plan.id)]
+    assert rows[0].detail == {"enrollments": 3, "testees": 2}
+
+
+async def test_many_rows_in_one_transaction_let_others_go_on_and_a_rehearsal_keeps_no_task(
+    enroll, monkeypatch
+):
+    turns, seen, alive = 0, [], []
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def noted(*arguments):
+        seen.append(turns)
+        if len(seen) in (1, 1000):
+            alive.append(sum(isinstance(each, AssessmentTask) for each in gc.get_objects()))
+        return really_enroll(*arguments)
+
+    monkeypatch.setattr(bulk_enrolling, "enroll", noted)
+    going_on = asyncio.create_task(others())
+    await enroll([row(f"p-{number}") for number in range(1000)], dry_run=True)
+    going_on.cancel()
+
+    assert len(set(seen)) >= 5
+    assert alive[1] - alive[0] < 20
 
 
 async def test_calls_that_bring_the_same_new_testees_in_opposite_orders_make_each_once(clinic, enroll, admin):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from qs.application.plan.ports import Lock
 from qs.domain.kernel.errors import Invalid, Refused
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.plan import ResumePolicy
@@ -55,6 +56,42 @@ async def test_a_dry_run_shows_exactly_what_the_edit_then_does_and_writes_nothin
     assert (shown(real), real.counts) == (shown(rehearsed), rehearsed.counts)
     assert real.counts == {"reschedule": 8, "create": 0, "cancel": 4}
     assert (real.plan.revision, await clinic.events("PlanEdited")) == (2, 1)
+
+
+async def test_a_dry_run_waits_for_nobody_and_tries_no_write(clinic, edit, admin):
+    plan = await clinic.plan()
+    joined = await clinic.enroll(plan)
+    await admin.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
+    )
+    for table in ("plan", "enrollment", "task", "outbox", "audit"):
+        await admin.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION refuse()"
+        )
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        await uow.plans.get(plan.id, Lock.UPDATE)
+        await uow.tasks.of_enrollments([joined.enrollment.id], Lock.UPDATE)
+        await uow.enrollments.lock_many([joined.enrollment.id])
+        rehearsed = await asyncio.wait_for(edit(plan, dry_run=True, total_times=5, due_days=2), timeout=10)
+
+    assert rehearsed.counts == {"reschedule": 0, "create": 1, "cancel": 0}
+
+
+async def test_an_edit_that_is_meant_waits_for_the_command_that_holds_the_plan(clinic, edit, admin):
+    plan = await clinic.plan()
+    await clinic.enroll(plan)
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        pausing = await uow.plans.get(plan.id, Lock.UPDATE)
+        editing = asyncio.create_task(edit(plan, due_days=2))
+        await somebody_waits(admin)
+        pausing.pause(uow.now)
+        await uow.plans.save(pausing)
+        await uow.commit()
+
+    edited = (await editing).plan
+    assert (edited.status, edited.terms.due_days) == ("paused", 2)
 
 
 async def test_an_edit_reaches_every_one_of_many_enrollments_once(clinic, edit):

@@ -112,7 +112,7 @@ async def test_an_opt_out_names_a_plan_of_ones_own(clinic, neighbour, keep):
 
 
 async def test_an_erased_testee_is_nobody_and_follows_nothing_and_the_counts_stay(clinic, keep, admin):
-    made = await keep("create", ANNA)
+    made = await keep("create", Profile(**{**profile(ANNA), "opt_outs": (OptOut("phone"),)}))
     plan, other, over = [await clinic.plan() for _ in range(3)]
     joined = [await clinic.enroll(each, testee=made.id) for each in (plan, other)]
     done = await clinic.enroll(over, testee=made.id)
@@ -126,6 +126,7 @@ async def test_an_erased_testee_is_nobody_and_follows_nothing_and_the_counts_sta
     assert erased.erased_at is not None
     found = await clinic.reading.testee(clinic.tenant_id, made.id)
     assert (found.name, found.external_id, found.contacts, found.guardians) == (None, None, (), ())
+    assert found.opt_outs == ()
     assert (await admin.fetchval("SELECT personal FROM testee WHERE id = $1", made.id)) is None
     for each in joined:
         enrollment, _ = await clinic.reading.enrollment(clinic.tenant_id, each.enrollment.id)

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from qs.application.plan.ports import Lock
 from qs.domain.kernel.errors import Absent, Forbidden, Invalid, Refused
 from qs.domain.plan.plan import ResumePolicy
 from tests.support.builders import at, local
 
 from .clinic import ACTOR, START
+from .gate import somebody_waits
 
 
 @pytest.fixture
@@ -56,6 +58,25 @@ async def test_a_task_is_not_opened_by_hand_outside_its_window_or_during_a_pause
     await clinic.advance("2060-03-03")
 
     assert await refused(operate("open", joined.tasks[0].id)) == "task.window_closed"
+    assert await clinic.states(joined) == ["pending"] * 4
+
+
+async def test_a_task_is_not_opened_by_hand_in_a_plan_that_is_paused_at_the_same_moment(
+    clinic, operate, admin
+):
+    plan = await clinic.plan()
+    joined = await clinic.enroll(plan)
+    await clinic.advance(START)
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        pausing = await uow.plans.get(plan.id, Lock.UPDATE)
+        opening = asyncio.create_task(operate("open", joined.tasks[0].id))
+        await somebody_waits(admin)
+        pausing.pause(uow.now)
+        await uow.plans.save(pausing)
+        await uow.commit()
+
+    assert await refused(opening) == "plan.not_active"
     assert await clinic.states(joined) == ["pending"] * 4
 
 

@@ -1,6 +1,9 @@
 """What one sweep does."""
 
+import asyncio
+from collections import Counter
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -215,6 +218,17 @@ async def test_the_latest_that_was_answered_still_supersedes_and_a_canceled_one_
     assert await clinic.states(withdrawn) == ["opened", "canceled:withdrawn"]
 
 
+async def test_of_two_due_at_the_same_instant_only_the_one_of_the_higher_number_is_opened(clinic):
+    plan = await clinic.plan(schedule_type="by_day", interval=1, total_times=2)
+    joined = await clinic.enroll(plan)
+    first, second = joined.tasks
+    await clinic.operating.reschedule(clinic.tenant_id, first.id, second.planned_at, actor=ACTOR)
+    await clinic.advance("2060-03-02")
+
+    assert counts(await clinic.sweep()) == (1, 0, 1)
+    assert await clinic.states(joined) == ["expired:missed", "opened"]
+
+
 async def test_while_the_plan_is_paused_nothing_opens_or_is_missed_but_entries_still_expire(clinic):
     plan = await clinic.plan(catch_up_days=2, entry_ttl_days=3)
     joined = await clinic.enroll(plan)
@@ -254,14 +268,42 @@ async def test_the_last_move_of_a_sweep_closes_the_enrollment(clinic):
     assert await clinic.events("EnrollmentClosed") == 2
 
 
-async def refuse(admin: asyncpg.Connection, condition: str) -> None:
-    """From now on the database refuses to change tasks of which the condition holds."""
+async def test_what_a_sweep_moved_is_audited_by_phase_in_the_transaction_that_moved_it(clinic):
+    await clinic.opened(3, entry_ttl_days=2)
+    await clinic.enroll_many(await clinic.plan(total_times=1, catch_up_days=2), 4)
+    await clinic.enroll_many(await clinic.plan(total_times=1), 5, "2060-03-05")
+    await clinic.advance("2060-03-05")
+    small = TaskScheduling(clinic.uow, SqlDueTenants(clinic.engine), clinic.generator, batch=4)
+
+    await small.sweep(clinic.tenant_id, actor="user:bo")
+    await small.sweep(clinic.tenant_id, actor="user:cy")
+
+    rows = await clinic.rows(
+        "SELECT action, actor, object_kind, object_id, (detail->>'count')::int AS n FROM audit"
+        " WHERE action LIKE 'tasks.%' ORDER BY id"
+    )
+    sums = Counter[tuple[str, str]]()
+    for row in rows:
+        sums[row.action, row.actor] += row.n
+    assert sums == {
+        ("tasks.open", "sweep"): 3,
+        ("tasks.expire", "user:bo"): 3,
+        ("tasks.open", "user:bo"): 5,
+        ("tasks.miss", "user:bo"): 4,
+    }
+    assert max(row.n for row in rows) <= 4
+    assert {(row.object_kind, row.object_id) for row in rows} == {("task", None)}
+
+
+async def refuse(admin: asyncpg.Connection, condition: str, *, every_change: bool = False) -> None:
+    """From now on the database refuses to move tasks of which the condition holds, or to change them at all."""
+    change = "true" if every_change else "NEW.status <> OLD.status"
     await admin.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
     )
     await admin.execute(
         "CREATE TRIGGER refuse BEFORE UPDATE ON task FOR EACH ROW"
-        f" WHEN (NEW.status <> OLD.status AND {condition}) EXECUTE FUNCTION refuse()"
+        f" WHEN ({change} AND {condition}) EXECUTE FUNCTION refuse()"
     )
 
 
@@ -330,10 +372,28 @@ async def test_a_task_that_cannot_expire_or_be_missed_stops_no_other_either(clin
     ids = [row.id for row in await clinic.rows("SELECT id FROM task ORDER BY planned_at, id")]
     await refuse(admin, f"NEW.id IN ('{ids[2]}', '{ids[8]}')")
 
-    report = await clinic.sweep()
+    report, again = await clinic.sweep(), await clinic.sweep()
 
     assert (counts(report), report.failed, report.status) == ((0, 5, 5), 2, "partial")
     assert {error["task_id"] for error in report.errors} == {str(ids[2]), str(ids[8])}
+    assert (counts(again), again.failed) == ((0, 0, 0), 0), "it was tried again before its time"
+
+
+async def test_a_task_of_which_not_even_the_failure_can_be_recorded_stops_no_other(clinic, admin):
+    await clinic.opened(4, entry_ttl_days=2)
+    await clinic.enroll_many(await clinic.plan(total_times=1, catch_up_days=2), 4, "2060-03-02")
+    await clinic.enroll_many(await clinic.plan(total_times=1), 4, "2060-03-10")
+    await clinic.advance("2060-03-10")
+    ids = [row.id for row in await clinic.rows("SELECT id FROM task ORDER BY planned_at, id")]
+    stuck = [str(ids[0]), str(ids[4]), str(ids[8])]
+    await refuse(admin, "NEW.id IN ('" + "', '".join(stuck) + "')", every_change=True)
+    small = TaskScheduling(clinic.uow, SqlDueTenants(clinic.engine), clinic.generator, batch=1)
+
+    report = await asyncio.wait_for(small.sweep(clinic.tenant_id), timeout=30)
+
+    assert (counts(report), report.failed, report.status) == ((3, 3, 3), 3, "partial")
+    assert sorted(error["task_id"] for error in report.errors) == sorted(stuck)
+    assert {(await clinic.task(UUID(task_id))).attempts for task_id in stuck} == {0}
 
 
 async def test_failing_tasks_at_the_head_do_not_starve_the_rest(clinic, admin):

@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+from sqlalchemy import text
+
+from qs.application.plan.ports import Lock
 from qs.application.plan.scheduling import TaskScheduling
 from qs.application.plan.steering import PlanSteering
 from qs.domain.kernel.errors import Refused
@@ -129,9 +133,53 @@ async def test_a_command_that_holds_the_plan_is_not_waited_for(clinic):
         report = await asyncio.wait_for(clinic.sweep(), timeout=10)
 
     assert held is not None
-    assert report.opened == 1
+    assert (report.status, report.opened, report.remaining) == ("limited", 1, 2)
     assert await clinic.states(other) == ["opened"]
     assert (await clinic.sweep()).opened == 2
+
+
+async def test_a_held_plan_keeps_no_task_of_another_from_being_missed_and_its_own_are_told(clinic):
+    held = await clinic.plan(total_times=1, catch_up_days=2)
+    other = await clinic.plan(total_times=1, catch_up_days=2)
+    await clinic.enroll_many(held, 6)
+    await clinic.enroll_many(other, 6, "2060-03-02")
+    await clinic.advance("2060-03-10")
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        await uow.plans.get(held.id, "FOR UPDATE")
+        report = await asyncio.wait_for(a_sweeper(clinic, 3).sweep(clinic.tenant_id), timeout=10)
+
+    assert (report.status, report.missed, report.remaining) == ("limited", 6, 6)
+    assert {task.reason for task in await clinic.tasks(other)} == {"missed"}
+    assert (await clinic.sweep()).missed == 6
+
+
+@pytest.mark.parametrize("table", ["task", "enrollment"])
+async def test_many_rows_are_locked_in_the_order_of_their_ids(clinic, admin, table):
+    plan = await clinic.plan(total_times=1)
+    await clinic.enroll_many(plan, 3)
+    enrollments = [row.id for row in await clinic.rows("SELECT id FROM enrollment ORDER BY id")]
+    ids = [row.id for row in await clinic.rows(f"SELECT id FROM {table} ORDER BY id")]
+    # A new version of the first row lies behind the others, and that is where a scan of the table finds it.
+    await admin.execute(f"UPDATE {table} SET version = version WHERE id = $1", ids[0])
+
+    async def lock_all() -> None:
+        async with clinic.uow(clinic.tenant_id) as uow:
+            for method in ("indexscan", "bitmapscan"):
+                await uow.connection.execute(text(f"SET LOCAL enable_{method} = off"))
+            if table == "task":
+                await uow.tasks.of_enrollments(enrollments, Lock.UPDATE)
+            else:
+                await uow.enrollments.lock_many(enrollments)
+
+    async with admin.transaction():
+        await admin.execute(f"SELECT FROM {table} WHERE id = $1 FOR UPDATE", ids[0])
+        waiting = asyncio.create_task(lock_all())
+        await somebody_waits(admin)
+        free = await admin.fetch(f"SELECT id FROM {table} ORDER BY id FOR UPDATE SKIP LOCKED")
+
+    await waiting
+    assert [row["id"] for row in free] == ids, "who waits for the first one holds none of the others"
 
 
 async def repeated(times: int, act: Callable[[int], Awaitable[Any]]) -> int:

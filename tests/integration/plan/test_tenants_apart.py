@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, text
@@ -93,17 +94,18 @@ async def read_everything(uow, theirs) -> list[Any]:
         await uow.enrollments.live_of_testee(enrollment.testee_id),
         await uow.enrollments.rounds_of(enrollment.plan_id, [enrollment.testee_id]),
         await uow.enrollments.live_batch(enrollment.plan_id, None, 10),
+        await uow.enrollments.many([enrollment.id]),
         await uow.enrollments.lock_many([enrollment.id]),
         await uow.enrollments.list(enrollment.plan_id, Page(), None),
         await uow.tasks.get(task.id),
         await uow.tasks.of_enrollments([enrollment.id], Lock.UPDATE),
         await uow.tasks.list(TaskFilter(plan_id=enrollment.plan_id), Slice()),
-        await uow.tasks.recount(enrollment.plan_id),
         await uow.testees.get(enrollment.testee_id),
         await uow.testees.by_external_id("p-1"),
         await uow.testees.lock_many([enrollment.testee_id]),
         await uow.testees.timezones([enrollment.testee_id]),
-        (await uow.due.expirable(FAR, 10)).tasks,
+        (await uow.due.expirable(FAR, None, 10)).tasks,
+        (await uow.due.expirable(FAR, (uow.now, UUID(int=0)), 10)).tasks,
     ]
 
 
@@ -118,15 +120,16 @@ NOTHING: list[Any] = [
     {},
     [],
     {},
+    {},
     ([], 0),
     None,
     [],
     [],
+    None,
+    None,
+    {},
+    {},
     [],
-    None,
-    None,
-    {},
-    {},
     [],
 ]
 
@@ -148,6 +151,8 @@ async def test_every_query_keeps_tenants_apart_by_itself_where_row_level_securit
             assert ({scale.tenant_id for scale in scales}, total) == ({clinic.tenant_id}, 2)
             claim = await uow.due.openable(FAR, uow.now, None, 10)
             assert {task.plan_id for task, _ in claim.tasks} == {plans[0].id}
+            missed = await uow.due.missable(FAR, None, 10)
+            assert {task.plan_id for task, _ in missed.tasks} == {plans[0].id}
             assert await uow.due.remaining(uow.now, uow.now, expiry_only=False) == 1
         assert await SqlOneTask(unbound)(clinic.tenant_id, peopled.tasks[0].id) is None
     finally:

@@ -140,27 +140,6 @@ async def test_tasks_are_listed_by_planned_instant_and_filtered_by_what_is_asked
         await listed(TaskFilter(), testee="p-2")
 
 
-async def test_a_recount_says_what_the_tasks_say(clinic):
-    plan = await clinic.plan(total_times=2, entry_ttl_days=2, catch_up_days=2)
-    await clinic.enroll_many(plan, 3)
-    await clinic.advance(START)
-    await clinic.sweep()
-    for task in (await clinic.tasks(plan))[:2]:
-        await clinic.submit(task.id)
-    await clinic.advance("2060-03-08")
-    await clinic.sweep(limit=3)
-    await clinic.sweep()
-    second = [task for task in await clinic.tasks(plan) if task.seq == 2]
-    await clinic.submit(second[0].id)
-    await clinic.operating.expire(clinic.tenant_id, second[1].id, actor=ACTOR)
-
-    recount = await clinic.reading.recount(clinic.tenant_id, plan.id)
-
-    assert (recount.retention, recount.followup) == ([2, 1], (1, 2))
-    counted = [(o.seq, o.total, o.opened, o.closed, o.completed, o.expired) for o in recount.occasions]
-    assert counted == [(1, 3, 3, 3, 2, 1), (2, 3, 3, 2, 1, 1)]
-
-
 async def test_plans_and_enrollments_are_listed_by_page_and_status(clinic):
     plans = [await clinic.plan(name=name) for name in ("A", "B", "C")]
     await clinic.steering.pause(clinic.tenant_id, plans[1].id, actor=ACTOR)

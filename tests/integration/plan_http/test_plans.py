@@ -297,6 +297,15 @@ async def test_a_preview_refuses_what_cannot_be_planned(api):
         assert pointers_of(refused, error) == [pointer]
 
 
+async def test_an_edit_that_plans_too_far_ahead_points_at_no_field_that_its_body_has_not(api):
+    plan = await make_plan(api, schedule_type="by_month", interval=366, total_times=4)
+    await join(api, plan, start="2099-12-31")
+
+    refused = await api.patch(f"{V1}/plans/{plan['id']}", json={"total_times": 5})
+
+    assert pointers_of(refused, "plan.occasion_out_of_range") == [""]
+
+
 async def test_an_id_that_is_absent_malformed_or_foreign_is_answered_alike(api, neighbour):
     for named in [ABSENT_ID, "not-a-uuid", "0198f0c2"]:
         foreign = (await make_plan(api))["id"]

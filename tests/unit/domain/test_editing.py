@@ -1,11 +1,14 @@
 from datetime import timedelta
 
+import pytest
 from uuid_utils.compat import uuid7
 
 from qs.domain.plan.editing import Revision, revise
 from qs.domain.plan.enrollment import EnrollmentStatus
 from qs.domain.plan.plan import ResumePolicy
+from qs.domain.plan.planning import windows
 from qs.domain.plan.resuming import resume_tasks
+from qs.domain.plan.schedule import OccasionOutOfRange
 from qs.domain.plan.task import TaskStatus
 from tests.support.builders import (
     a_plan,
@@ -273,6 +276,42 @@ def test_a_pinned_task_keeps_its_instant_and_takes_the_new_windows():
         at("2026-07-14 12:00"),
     )
     assert ([c.seq for c in revision.changes], names(tasks[1])) == ([1, 3, 4], [])
+
+
+def test_a_pinned_task_keeps_the_zone_it_was_pinned_in_whatever_zone_the_others_go_to():
+    plan = a_plan()
+    enrollment, tasks = joined(plan)
+    there = at("2026-07-10 12:00")
+    tasks[1].move(there, there, there, NOW, by=EDITOR, pin=True)
+
+    revised(edited(plan, due_days=2), enrollment, tasks, zone="Europe/London")
+
+    assert [task.timezone for task in tasks[1:3]] == ["Asia/Shanghai", "Europe/London"]
+    assert tasks[1].due_at == at("2026-07-12 12:00")
+
+
+def test_a_task_that_is_left_to_be_missed_supersedes_older_ones():
+    plan = a_plan(schedule_type="by_day", interval=1, total_times=2, trigger_time="18:30", catch_up_days=1)
+    enrollment, tasks = joined(plan, "2026-10-23")
+    # London puts its clocks back that night, so that the window of the older one closes half an hour later.
+    older = at("2026-10-24 18:00")
+    london = windows(older, plan.terms, "Europe/London")
+    tasks[0].move(older, *london, at("2026-10-23"), timezone="Europe/London", by=EDITOR, pin=True)
+    now = at("2026-10-25 18:45")
+
+    revised(edited(plan, now, due_days=2), enrollment, tasks, now)
+
+    assert states(tasks) == [(1, "canceled", "late_edit"), (2, "pending", None)]
+
+
+def test_an_edit_beyond_what_is_planned_for_does_not_point_at_a_start_date_it_has_not():
+    plan = a_plan(schedule_type="by_month", interval=366, total_times=4)
+    enrollment, tasks = joined(plan, "2099-12-31", now=at("2099-12-01"))
+
+    with pytest.raises(OccasionOutOfRange) as caught:
+        revised(edited(plan, total_times=5), enrollment, tasks)
+
+    assert (caught.value.seq, [problem.pointer for problem in caught.value.problems]) == (5, [""])
 
 
 def test_a_pinned_task_supersedes_by_where_it_is_and_not_by_the_rule():

@@ -82,6 +82,16 @@ def test_a_task_that_a_newer_one_supersedes_is_said_to_be_missed_next():
     assert story.explained(at("2026-07-02 19:01")).next[0].what == "is opened by the next sweep"
 
 
+def test_of_two_due_at_the_same_instant_the_one_of_the_higher_number_supersedes():
+    story = Story(schedule_type="by_day", interval=1, total_times=2)
+    story.task.move(story.tasks[1].planned_at, EXPIRY, EXPIRY, JOINED, by=OPERATOR, pin=True)
+
+    first, second = (story.explained(LATER, task=task).next[0].what for task in story.tasks)
+
+    assert first == "is marked missed by the next sweep, since a newer one is due"
+    assert second == "is opened by the next sweep"
+
+
 def test_an_opened_task_waits_for_the_answer():
     story = Story()
     opened(story.task)

@@ -6,14 +6,26 @@ import pytest
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus
 from qs.domain.plan.plan import AssessmentPlan, ResumePolicy
 from qs.domain.plan.resuming import resume_tasks
-from qs.domain.plan.schedule import Shift
+from qs.domain.plan.schedule import OccasionOutOfRange, Shift
 from qs.domain.plan.task import AssessmentTask, TaskStatus
-from tests.support.builders import a_plan, at, completed, forgetting, joined, names, opened, planned
+from tests.support.builders import (
+    SHANGHAI,
+    a_plan,
+    at,
+    completed,
+    forgetting,
+    joined,
+    local,
+    names,
+    opened,
+    planned,
+)
 
 PAUSED = at("2026-07-08")
 RESUMED = at("2026-07-22")
 TICK = timedelta(microseconds=1)
 ACTOR = "user:anna"
+NEW_YORK = "America/New_York"
 
 
 def resumed(
@@ -210,3 +222,67 @@ def test_where_nothing_is_to_come_no_shift_is_kept():
 
     assert resumed(plan, enrollment, tasks, ResumePolicy.SHIFT) == []
     assert enrollment.shifts == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "pinned", "days", "pinned_days"),
+    [(SHANGHAI, NEW_YORK, 2, 3), (NEW_YORK, SHANGHAI, 3, 2)],
+)
+def test_a_pinned_task_counts_the_days_in_its_own_zone_and_the_rule_in_that_of_the_others(
+    rule, pinned, days, pinned_days
+):
+    plan = a_plan(total_times=3)
+    enrollment, tasks = joined(plan, timezone=rule)
+    before = [task.planned_at for task in tasks]
+    there = at("2026-07-20 12:00")
+    tasks[0].move(there, there, None, at("2026-07-01"), timezone=pinned, by=ACTOR, pin=True)
+    # In New York the pause began on the evening of the day before, and ended on the same date.
+    paused_at, resumed_at = at("2026-07-03 10:00"), at("2026-07-05 13:00")
+
+    resumed(plan, enrollment, tasks, ResumePolicy.SHIFT, paused_at, resumed_at)
+
+    assert enrollment.shifts == (Shift(2, days),)
+    assert tasks[0].planned_at == there + timedelta(days=pinned_days)
+    assert [task.planned_at - was for task, was in zip(tasks[1:], before[1:], strict=True)] == [
+        timedelta(days=days)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "pinned", "moved", "shifts"),
+    [(NEW_YORK, SHANGHAI, [1], ()), (SHANGHAI, NEW_YORK, [2], (Shift(2, 1),))],
+)
+def test_a_pause_of_no_day_in_one_zone_still_moves_what_lies_in_another(rule, pinned, moved, shifts):
+    plan = a_plan(total_times=2)
+    enrollment, tasks = joined(plan, timezone=rule)
+    there = at("2026-07-20 12:00")
+    tasks[0].move(there, there, None, at("2026-07-01"), timezone=pinned, by=ACTOR, pin=True)
+    # Midnight of Shanghai lies between them, and none of New York.
+    paused_at, resumed_at = at("2026-07-03 22:00"), at("2026-07-04 02:00")
+
+    changed = resumed(plan, enrollment, tasks, ResumePolicy.SHIFT, paused_at, resumed_at)
+
+    assert ([task.seq for task in changed], enrollment.shifts) == (moved, shifts)
+
+
+def test_tasks_of_two_zones_shift_to_what_the_rule_says_in_each():
+    plan = a_plan(schedule_type="by_day", interval=1, total_times=2, trigger_time="02:30")
+    enrollment, tasks = joined(plan, "2026-03-07", timezone=NEW_YORK, now=at("2026-03-06 00:00"))
+    first = at("2026-03-07 02:30")
+    tasks[0].move(first, first, None, at("2026-03-06 00:00"), timezone=SHANGHAI)
+    assert local(tasks[1].planned_at, NEW_YORK) == "2026-03-08 03:00", "there is no 02:30 on that day"
+
+    resumed(plan, enrollment, tasks, ResumePolicy.SHIFT, at("2026-03-06 12:00"), at("2026-03-08 12:00"))
+
+    assert local(tasks[0].planned_at) == "2026-03-09 02:30"
+    assert local(tasks[1].planned_at, NEW_YORK) == "2026-03-10 02:30"
+
+
+def test_a_shift_beyond_what_is_planned_for_points_at_no_field_since_none_was_given():
+    plan = a_plan(schedule_type="custom", relative_days=[0, 36_500])
+    enrollment, tasks = joined(plan, "2099-12-31", now=at("2099-12-01"))
+
+    with pytest.raises(OccasionOutOfRange) as caught:
+        resumed(plan, enrollment, tasks, ResumePolicy.SHIFT, at("2099-12-01"), at("2100-01-15"))
+
+    assert (caught.value.seq, [problem.pointer for problem in caught.value.problems]) == (2, [""])

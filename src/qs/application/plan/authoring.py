@@ -7,6 +7,7 @@ from uuid import UUID
 
 from qs.application.plan.finding import found_plan
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
+from qs.application.plan.present import present
 from qs.application.plan.saving import save_tasks
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
@@ -117,7 +118,8 @@ class PlanAuthoring:
         """
         _refuse_reminders(fields)
         async with self._uow(tenant_id) as uow:
-            plan = await found_plan(uow, plan_id, Lock.UPDATE)
+            # A rehearsal holds nobody up: what it reads may have changed by the time of the real edit anyway.
+            plan = await found_plan(uow, plan_id, Lock.NONE if dry_run else Lock.UPDATE)
             if version is not None and plan.version != version:
                 raise StaleVersion
             plan.require_editable()
@@ -129,8 +131,9 @@ class PlanAuthoring:
             if (scale_code, schedule, terms, timezone) == _rule_of(plan):
                 return Edit(plan, (), {"reschedule": 0, "create": 0, "cancel": 0})
             enrolled = await uow.plans.has_enrollments(plan_id)
-            follow = plan.edit(scale_code, schedule, terms, timezone, enrolled=enrolled, now=uow.now)
-            changes = await self._revise_all(uow, plan, actor) if follow else []
+            now = present(uow.now, [plan.updated_at])
+            follow = plan.edit(scale_code, schedule, terms, timezone, enrolled=enrolled, now=now)
+            changes = await self._revise_all(uow, plan, actor, dry_run=dry_run) if follow else []
             counts = {"reschedule": 0, "create": 0, "cancel": 0}
             for change in changes:
                 counts[change.action] += 1
@@ -141,18 +144,22 @@ class PlanAuthoring:
                 await uow.commit()
         return Edit(plan, tuple(changes), counts)
 
-    async def _revise_all(self, uow: PlanUnitOfWork, plan: AssessmentPlan, actor: str) -> list[Change]:
-        """Every live enrollment in batches inside the one transaction; a dry run simply never commits."""
+    async def _revise_all(
+        self, uow: PlanUnitOfWork, plan: AssessmentPlan, actor: str, *, dry_run: bool
+    ) -> list[Change]:
+        """Every live enrollment in batches inside the one transaction; a dry run locks and writes nothing."""
         changes: list[Change] = []
         after: UUID | None = None
         while batch := await uow.enrollments.live_batch(plan.id, after, _EDIT_BATCH):
             after = batch[-1]
             tasks: dict[UUID, list[AssessmentTask]] = {}
-            for task in await uow.tasks.of_enrollments(batch, Lock.UPDATE):
+            known = await uow.tasks.of_enrollments(batch, Lock.NONE if dry_run else Lock.UPDATE)
+            now = present(uow.now, (task.moved_at for task in known))
+            for task in known:
                 tasks.setdefault(task.enrollment_id, []).append(task)
             # One that was live when the batch was read may have closed before its tasks were ours.
-            locked = await uow.enrollments.lock_many(batch)
-            enrollments = [enrollment for enrollment in locked.values() if enrollment.is_live]
+            found = await (uow.enrollments.many(batch) if dry_run else uow.enrollments.lock_many(batch))
+            enrollments = [enrollment for enrollment in found.values() if enrollment.is_live]
             zones = await uow.testees.timezones([e.testee_id for e in enrollments])
             changed, created = [], []
             for enrollment in enrollments:
@@ -161,15 +168,16 @@ class PlanAuthoring:
                     enrollment,
                     tasks.get(enrollment.id, []),
                     zones.get(enrollment.testee_id) or plan.timezone,
-                    uow.now,
+                    now,
                     actor,
                     self._new_id,
                 )
                 changed += revision.changed
                 created += revision.created
                 changes += revision.changes
-            await save_tasks(uow, changed, enrollments)
-            await uow.tasks.add_many(created)
+            if not dry_run:
+                await save_tasks(uow, changed, enrollments)
+                await uow.tasks.add_many(created)
         return changes
 
     async def _tenant_zone(self, uow: PlanUnitOfWork) -> str:

@@ -1,8 +1,9 @@
 """Taking many testees into a plan, with an answer for every row."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from qs.application.plan.finding import found_plan
@@ -20,6 +21,9 @@ from qs.domain.plan.testee import Testee
 MAX_ROWS = 10_000
 _CHUNK = 1000
 _TRIES = 3
+_ROWS_PER_BREATH = 200
+
+T = TypeVar("T")
 
 
 class TooManyRows(Invalid):
@@ -148,10 +152,13 @@ class BulkEnrolling:
     ) -> list[RowResult]:
         async with self._uow(tenant_id) as uow:
             plan = await found_plan(uow, plan_id, Lock.SHARE)
-            read, results = _read(rows)
+            read, results = await _read(rows)
             chunk = await self._load(uow, plan, read)
-            for number, row in read:
+            async for number, row in _breathing(read):
                 results.append(self._enroll_row(chunk, number, row, uow, tenant_id))
+                if dry_run:
+                    # Nobody will ask for them, and ten thousand rows may come to a million.
+                    chunk.tasks.clear()
             results.sort(key=lambda r: r.row)
             failed = any(r.result == "failed" for r in results)
             refused = all_or_nothing and failed
@@ -244,12 +251,20 @@ def _forget_unwritten(results: Sequence[RowResult], chunk: _Chunk, *, refused: b
             row.result = "not_written" if refused else row.result
 
 
-def _read(
+async def _breathing(rows: Sequence[T]) -> AsyncIterator[T]:
+    """The rows one by one, with room between them for whatever else this process has to answer."""
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if number % _ROWS_PER_BREATH == 0:
+            await asyncio.sleep(0)
+
+
+async def _read(
     rows: Sequence[tuple[int, Mapping[str, Any]]],
 ) -> tuple[list[tuple[int, EnrollmentRow]], list[RowResult]]:
     read: list[tuple[int, EnrollmentRow]] = []
     failed: list[RowResult] = []
-    for number, fields in rows:
+    async for number, fields in _breathing(rows):
         try:
             read.append((number, read_row(fields)))
         except Invalid as error:

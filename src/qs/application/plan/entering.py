@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory, TaskTenants
+from qs.application.plan.present import present
 from qs.application.plan.settling import settle_enrollments
 from qs.domain.plan import errors
 from qs.domain.plan.entry_generator import EntryGenerator
@@ -75,12 +76,13 @@ class EntryAdmission:
             # A stranger's token must not be able to hold the row that the holder of the link needs.
             await self._recognised(uow, known[1], token, Lock.NONE)
             task = await self._recognised(uow, known[1], token, Lock.UPDATE)
-            admission = task.admission(uow.now)
+            now = present(uow.now, [task.moved_at])
+            admission = task.admission(now)
             repeated = admission is Admission.COMPLETED and task.assessment_id == assessment_id
             if admission is not Admission.OPEN and not repeated:
                 raise _REFUSALS[admission]
             if not repeated:
-                task.complete(assessment_id, uow.now)
+                task.complete(assessment_id, now)
                 await uow.tasks.save_many([task])
                 await uow.events.add(task.recorded)
                 await settle_enrollments(uow, [task])

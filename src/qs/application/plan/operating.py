@@ -6,6 +6,7 @@ from uuid import UUID
 
 from qs.application.plan.finding import found_enrollment, found_plan, found_task
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
+from qs.application.plan.present import present
 from qs.application.plan.settling import settle_enrollments
 from qs.domain.plan.entry import Entry
 from qs.domain.plan.entry_generator import EntryGenerator
@@ -83,10 +84,11 @@ class TaskOperating:
         """Gives an opened task a new link; the old one is dead from then on and the expiry stays."""
         async with self._uow(tenant_id) as uow:
             task = await found_task(uow, task_id, Lock.UPDATE)
-            if task.admission(uow.now) is not Admission.OPEN:
-                raise TaskNotOpen(task.id, task.admission(uow.now))
+            now = present(uow.now, [task.moved_at])
+            if task.admission(now) is not Admission.OPEN:
+                raise TaskNotOpen(task.id, task.admission(now))
             entry = self._entries.regenerate(task)
-            task.reissue(entry, uow.now, actor)
+            task.reissue(entry, now, actor)
             await _save(uow, task, "entry.reissued", actor)
         return task, entry
 
@@ -136,7 +138,7 @@ class TaskOperating:
     ) -> tuple[AssessmentTask, bool]:
         async with self._uow(tenant_id) as uow:
             task = await found_task(uow, task_id, Lock.UPDATE)
-            changed = move(task, uow.now)
+            changed = move(task, present(uow.now, [task.moved_at]))
             if changed:
                 await _save(uow, task, action, actor)
         return task, changed

@@ -52,18 +52,6 @@ class TaskFilter:
     expires_before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OccasionCount:
-    """Of the ``seq``-th occasion: tasks, how many were opened and ended decided (closed), completed, expired."""
-
-    seq: int
-    total: int
-    opened: int
-    closed: int
-    completed: int
-    expired: int
-
-
 class ScaleRepository(Protocol):
     async def get(self, code: str) -> Scale | None: ...
 
@@ -131,6 +119,10 @@ class EnrollmentRepository(Protocol):
         """The next live enrollments of a plan in id order."""
         ...
 
+    async def many(self, enrollment_ids: Iterable[UUID]) -> Mapping[UUID, Enrollment]:
+        """In id order."""
+        ...
+
     async def lock_many(self, enrollment_ids: Iterable[UUID]) -> Mapping[UUID, Enrollment]:
         """Locked in id order, after the tasks they own."""
         ...
@@ -161,25 +153,26 @@ class TaskRepository(Protocol):
 
     async def list(self, where: TaskFilter, page: Slice) -> Sequence[AssessmentTask]: ...
 
-    async def recount(self, plan_id: UUID) -> Sequence[OccasionCount]:
-        """What the tasks themselves say, by occasion."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Locked tasks, each with its plan's entry_ttl_days (0 where it does not matter).
 
-    ``exhausted`` says that nothing else was to be had; ``last`` is where the next claim goes on.
+    ``exhausted`` says that nothing else was to be had; ``last`` is where the next claim goes on. ``skipped`` counts
+    those that were due but stay as they are, because a command holds or has just paused what they belong to.
     """
 
     tasks: Sequence[tuple[AssessmentTask, int]]
     exhausted: bool
     last: tuple[datetime, UUID] | None = None
+    skipped: int = 0
 
 
 class DueTasks(Protocol):
-    """The sweep's own reads and writes: bounded, ordered by instant, shared by SKIP LOCKED."""
+    """The sweep's own reads and writes: bounded, ordered by instant, shared by SKIP LOCKED.
+
+    A claim goes on after the (instant, id) where another one ended; None starts at the beginning.
+    """
 
     async def openable(
         self, until: datetime, now: datetime, after: tuple[datetime, UUID] | None, size: int
@@ -187,11 +180,11 @@ class DueTasks(Protocol):
         """Pending tasks with planned_at ≤ until that are inside their window."""
         ...
 
-    async def missable(self, until: datetime, size: int) -> Claim:
+    async def missable(self, until: datetime, after: tuple[datetime, UUID] | None, size: int) -> Claim:
         """Pending tasks whose window ended at or before ``until``, or that a newer due occasion superseded."""
         ...
 
-    async def expirable(self, until: datetime, size: int) -> Claim:
+    async def expirable(self, until: datetime, after: tuple[datetime, UUID] | None, size: int) -> Claim:
         """Opened tasks with expires_at ≤ until."""
         ...
 

@@ -1,7 +1,6 @@
 """Reading plans, enrollments, tasks and testees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from qs.application.plan.finding import (
 )
 from qs.application.plan.ports import (
     NoticeReader,
-    OccasionCount,
     Page,
     PlanUnitOfWorkFactory,
     Slice,
@@ -32,24 +30,6 @@ class OneTask(Protocol):
     """Reads one task in one round trip; the busiest read there is."""
 
     async def __call__(self, tenant_id: UUID, task_id: UUID) -> AssessmentTask | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Recount:
-    """What the tasks of a plan themselves say: per occasion, and completion of the follow-ups (seq > 1)."""
-
-    occasions: tuple[OccasionCount, ...]
-
-    @property
-    def retention(self) -> list[int]:
-        """Completed tasks of each occasion in order."""
-        return [occasion.completed for occasion in self.occasions]
-
-    @property
-    def followup(self) -> tuple[int, int]:
-        """Completed and closed (opened, then completed or expired) tasks of all occasions but the first."""
-        later = [occasion for occasion in self.occasions if occasion.seq > 1]
-        return sum(o.completed for o in later), sum(o.closed for o in later)
 
 
 class PlanReading:
@@ -135,8 +115,3 @@ class PlanReading:
     async def testees(self, tenant_id: UUID, page: Page) -> tuple[Sequence[Testee], int]:
         async with self._uow(tenant_id) as uow:
             return await uow.testees.list(page)
-
-    async def recount(self, tenant_id: UUID, plan_id: UUID) -> Recount:
-        async with self._uow(tenant_id) as uow:
-            await found_plan(uow, plan_id)
-            return Recount(tuple(await uow.tasks.recount(plan_id)))

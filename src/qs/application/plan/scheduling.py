@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from qs.application.plan.sweep_batch import BatchOutcome, Cursor, SweepBatch
 from qs.application.plan.sweep_report import ALL_PHASES, Phase, SweepReport
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.plan.entry_generator import EntryGenerator
+from qs.domain.plan.explaining import SWEEP
 
 _LANES = 2
 
@@ -34,15 +35,18 @@ class _Progress:
     tenant_id: UUID
     phases: list[Phase]
     after: Cursor = None
+    skipped: int = 0
 
     def take_in(self, phase: Phase, outcome: BatchOutcome) -> None:
         """Goes on after a batch, unless the other lane went on already."""
+        self.skipped += outcome.skipped
         if not self.phases or self.phases[0] is not phase:
             return
-        if phase is Phase.OPEN and outcome.last is not None:
+        if outcome.last is not None:
             self.after = max(self.after or outcome.last, outcome.last)
         if outcome.exhausted:
             self.phases.pop(0)
+            self.after = None
 
 
 @dataclass(slots=True)
@@ -50,13 +54,18 @@ class _Pass:
     """One sweep under way: tenants take turns, a batch each."""
 
     report: SweepReport
+    tenants: Sequence[_Progress]
     narrow: datetime | None
     limit: int | None
     batch: int
     ends: float
-    turns: deque[_Progress]
-    in_flight: int = 0
+    actor: str
     on_progress: Callable[[SweepReport], None] | None = None
+    in_flight: int = 0
+    turns: deque[_Progress] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = deque(self.tenants)
 
     def next_turn(self) -> tuple[_Progress, int] | None:
         """The tenant whose turn it is and how many tasks it may move; None when the sweep is over for this lane."""
@@ -114,12 +123,13 @@ class TaskScheduling:
         zone_name: str = "UTC",
         limit: int | None = None,
         phases: Sequence[Phase] = ALL_PHASES,
+        actor: str = SWEEP,
         on_progress: Callable[[SweepReport], None] | None = None,
     ) -> SweepReport:
         """One pass over one tenant, or fairly in turn over all of them when ``tenant_id`` is None.
 
-        ``before`` narrows every phase, inclusively; ``limit`` bounds the tasks moved. Stops after
-        ``max_seconds`` and says what remains.
+        ``before`` narrows every phase, inclusively; ``limit`` bounds the tasks moved; ``actor`` is who the audit
+        names. Stops after ``max_seconds`` and says what remains, what a command held meanwhile included.
 
         Raises:
             BeforeInvalid, BeforeInFuture
@@ -128,10 +138,10 @@ class TaskScheduling:
         async with self._uow(tenant_id or PLATFORM_TENANT) as uow:
             now = uow.now
         narrow = parse_before(before, zone_name, now) if before else None
-        turns = deque(_Progress(tenant, list(phases)) for tenant in await self._due_tenants(tenant_id))
+        tenants = [_Progress(tenant, list(phases)) for tenant in await self._due_tenants(tenant_id)]
         report = SweepReport(narrow or now)
         ends = started + self._max_seconds
-        pass_ = _Pass(report, narrow, limit, self._batch, ends, turns, on_progress=on_progress)
+        pass_ = _Pass(report, tenants, narrow, limit, self._batch, ends, actor, on_progress)
         lanes = [asyncio.create_task(self._lane(pass_)) for _ in range(_LANES)]
         try:
             await asyncio.gather(*lanes)
@@ -148,14 +158,16 @@ class TaskScheduling:
         while (turn := pass_.next_turn()) is not None:
             progress, size = turn
             phase = progress.phases[0]
-            outcome = await self._work(progress.tenant_id, phase, pass_.narrow, progress.after, size)
+            outcome = await self._work(
+                progress.tenant_id, phase, pass_.narrow, progress.after, size, pass_.actor
+            )
             progress.take_in(phase, outcome)
             pass_.note(phase, outcome, size)
 
     async def _conclude(self, pass_: _Pass, phases: Sequence[Phase]) -> None:
         report = pass_.report
-        for progress in pass_.turns:
-            if not progress.phases:
+        for progress in pass_.tenants:
+            if not progress.phases and not progress.skipped:
                 continue
             async with self._uow(progress.tenant_id) as uow:
                 until = min(pass_.narrow or uow.now, uow.now)

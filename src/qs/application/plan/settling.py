@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qs.application.plan.ports import PlanUnitOfWork
+from qs.application.plan.present import present
 from qs.domain.plan.enrollment import Enrollment
 from qs.domain.plan.task import AssessmentTask
 
@@ -18,8 +19,9 @@ async def settle_enrollments(uow: PlanUnitOfWork, ended: Sequence[AssessmentTask
         return []
     counts = Counter(task.enrollment_id for task in ended)
     enrollments = await uow.enrollments.lock_many(counts)
+    now = present(uow.now, (task.moved_at for task in ended))
     for enrollment in enrollments.values():
-        enrollment.settle(counts[enrollment.id], uow.now)
+        enrollment.settle(counts[enrollment.id], now)
     await uow.enrollments.save_many(list(enrollments.values()))
     await uow.events.add([event for e in enrollments.values() for event in e.recorded])
     return list(enrollments.values())

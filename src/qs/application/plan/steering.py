@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from qs.application.plan.finding import TesteeRef, found_enrollment, found_plan, found_testee
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
+from qs.application.plan.present import present
 from qs.application.plan.saving import save_tasks
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus
 from qs.domain.plan.errors import StaleVersion
@@ -34,8 +36,8 @@ class PlanSteering:
         self, tenant_id: UUID, plan_id: UUID, *, actor: str, version: int | None = None
     ) -> AssessmentPlan:
         async with self._uow(tenant_id) as uow:
-            plan = await _locked(uow, plan_id, version)
-            if plan.pause(uow.now):
+            plan, now = await _locked(uow, plan_id, version)
+            if plan.pause(now):
                 await _save(uow, plan, "plan.paused", actor)
         return plan
 
@@ -50,15 +52,17 @@ class PlanSteering:
     ) -> AssessmentPlan:
         """Enrollments that were paused by themselves are left alone."""
         async with self._uow(tenant_id) as uow:
-            plan = await _locked(uow, plan_id, version)
+            plan, now = await _locked(uow, plan_id, version)
             paused_at = plan.paused_at
-            if plan.resume(policy, uow.now):
+            if plan.resume(policy, now):
                 assert paused_at is not None
 
-                def change(enrollment: Enrollment, tasks: Sequence[AssessmentTask]) -> list[AssessmentTask]:
+                def change(
+                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], _: datetime
+                ) -> list[AssessmentTask]:
                     if enrollment.status is not EnrollmentStatus.ACTIVE:
                         return []
-                    return resume_tasks(plan, enrollment, tasks, policy, paused_at, uow.now, actor)
+                    return resume_tasks(plan, enrollment, tasks, policy, paused_at, now, actor)
 
                 if policy is not ResumePolicy.KEEP:
                     await _each_live(uow, plan.id, change)
@@ -70,13 +74,15 @@ class PlanSteering:
     ) -> AssessmentPlan:
         """What is still pending or opened is canceled (``plan_finished``); every enrollment closes."""
         async with self._uow(tenant_id) as uow:
-            plan = await _locked(uow, plan_id, version)
-            if plan.finish(uow.now):
+            plan, now = await _locked(uow, plan_id, version)
+            if plan.finish(now):
 
-                def change(enrollment: Enrollment, tasks: Sequence[AssessmentTask]) -> list[AssessmentTask]:
-                    ended = [task for task in tasks if task.cancel("plan_finished", uow.now, actor)]
-                    enrollment.settle(len(ended), uow.now)
-                    enrollment.close(uow.now)
+                def change(
+                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
+                ) -> list[AssessmentTask]:
+                    ended = [task for task in tasks if task.cancel("plan_finished", now, actor)]
+                    enrollment.settle(len(ended), now)
+                    enrollment.close(now)
                     return ended
 
                 await _each_live(uow, plan.id, change)
@@ -88,12 +94,14 @@ class PlanSteering:
     ) -> AssessmentPlan:
         """What is still pending or opened is canceled (``plan_canceled``); every enrollment is terminated."""
         async with self._uow(tenant_id) as uow:
-            plan = await _locked(uow, plan_id, version)
-            if plan.cancel(uow.now):
+            plan, now = await _locked(uow, plan_id, version)
+            if plan.cancel(now):
 
-                def change(enrollment: Enrollment, tasks: Sequence[AssessmentTask]) -> list[AssessmentTask]:
-                    ended = [task for task in tasks if task.cancel("plan_canceled", uow.now, actor)]
-                    enrollment.terminate("plan_canceled", uow.now)
+                def change(
+                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
+                ) -> list[AssessmentTask]:
+                    ended = [task for task in tasks if task.cancel("plan_canceled", now, actor)]
+                    enrollment.terminate("plan_canceled", now)
                     return ended
 
                 await _each_live(uow, plan.id, change)
@@ -103,7 +111,7 @@ class PlanSteering:
     async def pause_enrollment(self, tenant_id: UUID, enrollment_id: UUID, *, actor: str) -> Enrollment:
         async with self._uow(tenant_id) as uow:
             enrollment, _, plan = await _locked_enrollment(uow, enrollment_id)
-            if enrollment.pause(plan, uow.now):
+            if enrollment.pause(plan, present(uow.now, [enrollment.resumed_at])):
                 await save_tasks(uow, [], [enrollment])
                 await uow.audit.add("enrollment.paused", "enrollment", enrollment.id, actor=actor)
                 await uow.commit()
@@ -115,9 +123,10 @@ class PlanSteering:
         async with self._uow(tenant_id) as uow:
             enrollment, tasks, plan = await _locked_enrollment(uow, enrollment_id)
             paused_at = enrollment.paused_at
-            if enrollment.resume(policy, plan, uow.now):
+            now = present(uow.now, [paused_at])
+            if enrollment.resume(policy, plan, now):
                 assert paused_at is not None
-                changed = resume_tasks(plan, enrollment, tasks, policy, paused_at, uow.now, actor)
+                changed = resume_tasks(plan, enrollment, tasks, policy, paused_at, now, actor)
                 await save_tasks(uow, changed, [enrollment])
                 await uow.audit.add(
                     "enrollment.resumed",
@@ -164,8 +173,9 @@ async def terminate_enrollment(
     """Cancels the enrollment's pending and opened tasks and ends it, inside a unit of work that goes on."""
     tasks = await uow.tasks.of_enrollments([enrollment_id], Lock.UPDATE)
     enrollment = (await uow.enrollments.lock_many([enrollment_id]))[enrollment_id]
-    ended = [t for t in tasks if t.is_live and t.cancel(task_reason, uow.now, actor, note)]
-    if enrollment.terminate(reason, uow.now):
+    now = present(uow.now, (task.moved_at for task in tasks))
+    ended = [t for t in tasks if t.is_live and t.cancel(task_reason, now, actor, note)]
+    if enrollment.terminate(reason, now):
         await save_tasks(uow, ended, [enrollment])
         await uow.audit.add(
             "enrollment.terminated",
@@ -177,7 +187,8 @@ async def terminate_enrollment(
     return Termination(enrollment, len(ended))
 
 
-Changing = Callable[[Enrollment, Sequence[AssessmentTask]], list[AssessmentTask]]
+Changing = Callable[[Enrollment, Sequence[AssessmentTask], datetime], list[AssessmentTask]]
+"""What a command does at the given instant to one enrollment and its pending and opened tasks."""
 
 
 async def _each_live(uow: PlanUnitOfWork, plan_id: UUID, change: Changing) -> None:
@@ -186,19 +197,22 @@ async def _each_live(uow: PlanUnitOfWork, plan_id: UUID, change: Changing) -> No
     while batch := await uow.enrollments.live_batch(plan_id, after, _BATCH):
         after = batch[-1]
         tasks: dict[UUID, list[AssessmentTask]] = {}
-        for task in await uow.tasks.of_enrollments(batch, Lock.UPDATE):
+        locked = await uow.tasks.of_enrollments(batch, Lock.UPDATE)
+        now = present(uow.now, (task.moved_at for task in locked))
+        for task in locked:
             if task.is_live:
                 tasks.setdefault(task.enrollment_id, []).append(task)
         enrollments = await uow.enrollments.lock_many(batch)
-        changed = [task for e in enrollments.values() for task in change(e, tasks.get(e.id, []))]
+        changed = [task for e in enrollments.values() for task in change(e, tasks.get(e.id, []), now)]
         await save_tasks(uow, changed, enrollments.values())
 
 
-async def _locked(uow: PlanUnitOfWork, plan_id: UUID, version: int | None) -> AssessmentPlan:
+async def _locked(uow: PlanUnitOfWork, plan_id: UUID, version: int | None) -> tuple[AssessmentPlan, datetime]:
+    """The plan, and the instant of the command."""
     plan = await found_plan(uow, plan_id, Lock.UPDATE)
     if version is not None and plan.version != version:
         raise StaleVersion
-    return plan
+    return plan, present(uow.now, [plan.updated_at])
 
 
 async def _locked_enrollment(

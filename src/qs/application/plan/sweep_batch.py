@@ -1,6 +1,7 @@
 """One batch of the sweep: claim tasks, decide by the domain's rules, write, in one short transaction."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,12 +20,16 @@ Cursor = tuple[datetime, UUID] | None
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What one batch did; ``exhausted`` says that nothing more is to be had, ``last`` where the next one goes on."""
+    """What one batch did; ``exhausted`` says that nothing more is to be had, ``last`` where the next one goes on.
+
+    ``skipped`` counts due tasks that were left to the command that holds them.
+    """
 
     moved: Sequence[AssessmentTask]
     failures: Sequence[Failure]
     exhausted: bool
     last: Cursor
+    skipped: int = 0
 
 
 class SweepBatch:
@@ -35,7 +40,7 @@ class SweepBatch:
         self._entries = entries
 
     async def work(
-        self, tenant_id: UUID, phase: Phase, narrow: datetime | None, after: Cursor, size: int
+        self, tenant_id: UUID, phase: Phase, narrow: datetime | None, after: Cursor, size: int, actor: str
     ) -> BatchOutcome:
         """Moves up to ``size`` tasks of one tenant; ``narrow`` bounds how late they may have become due."""
         async with self._uow(tenant_id) as uow:
@@ -49,19 +54,22 @@ class SweepBatch:
                 moved, refused = await self._write_one_by_one(uow, phase, moved)
                 failures += refused
             for task_id, failure in failures:
-                await uow.due.record_failure(task_id, f"{failure.code}: {failure.sentence}")
+                # A row that refuses even this is passed by the cursor, and looked at again by the next sweep.
+                with suppress(RowRefused):
+                    async with uow.savepoint():
+                        await uow.due.record_failure(task_id, f"{failure.code}: {failure.sentence}")
+            if moved:
+                await uow.audit.add(f"tasks.{phase}", "task", None, actor=actor, detail={"count": len(moved)})
             await uow.commit()
-        # A full claim of which nothing could be moved is in somebody else's hands: the next sweep looks again.
-        stuck = not moved and not failures and phase is not Phase.OPEN
-        return BatchOutcome(moved, failures, claim.exhausted or stuck, claim.last)
+        return BatchOutcome(moved, failures, claim.exhausted, claim.last, claim.skipped)
 
     async def _claim(
         self, uow: PlanUnitOfWork, phase: Phase, until: datetime, after: Cursor, size: int
     ) -> Claim:
         if phase is Phase.EXPIRE:
-            return await uow.due.expirable(until, size)
+            return await uow.due.expirable(until, after, size)
         if phase is Phase.MISS:
-            return await uow.due.missable(until, size)
+            return await uow.due.missable(until, after, size)
         return await uow.due.openable(until, uow.now, after, size)
 
     def _decide(

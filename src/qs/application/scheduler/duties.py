@@ -17,7 +17,13 @@ class Sweeping(Protocol):
     """One pass over due tasks, of one tenant or of all (None); see the plan context."""
 
     async def __call__(
-        self, tenant_id: UUID | None, *, before: str | None, zone_name: str, limit: int | None
+        self,
+        tenant_id: UUID | None,
+        *,
+        before: str | None,
+        zone_name: str,
+        limit: int | None,
+        actor: str,
     ) -> Report: ...
 
 
@@ -55,6 +61,7 @@ def sweeping_work(sweep: Sweeping, default_timezone: str) -> Work:
             before=parameters.get("before"),
             zone_name=parameters.get("timezone", default_timezone),
             limit=parameters.get("limit"),
+            actor=context.actor,
         )
         return report.to_dict()
 

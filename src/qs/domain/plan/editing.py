@@ -9,7 +9,7 @@ from uuid import UUID
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus, make_tasks
 from qs.domain.plan.plan import AssessmentPlan, PlanStatus
-from qs.domain.plan.planning import PlannedOccasion, plan_occasions, unopenable, windows
+from qs.domain.plan.planning import PlannedOccasion, unopenable, windows
 from qs.domain.plan.task import AssessmentTask, TaskStatus
 from qs.domain.plan.terms import CatchUp
 
@@ -53,7 +53,7 @@ def revise(
     its instant, and one whose window had closed before and does not move is left to be missed. The
     enrollment's count follows, and it closes when nothing is left.
     """
-    occasions = plan_occasions(plan.schedule, plan.terms, zone_name, enrollment.start_date, enrollment.shifts)
+    occasions = enrollment.occasions(plan, zone_name)
     by_seq = {task.seq: task for task in tasks if not task.dropped}
     targets = {o.seq: target for o in occasions if (target := _target(plan, o, by_seq.get(o.seq)))}
     late = _late(plan, enrollment, targets, by_seq, now)

@@ -19,7 +19,7 @@ from qs.domain.plan.events import (
 )
 from qs.domain.plan.plan import AssessmentPlan, ResumePolicy
 from qs.domain.plan.planning import PlannedOccasion, plan_occasions, unopenable
-from qs.domain.plan.schedule import FixedDatesCannotShift, ScheduleType, Shift
+from qs.domain.plan.schedule import FixedDatesCannotShift, OccasionOutOfRange, ScheduleType, Shift
 from qs.domain.plan.task import AssessmentTask
 from qs.domain.plan.wording import require_reason
 
@@ -64,6 +64,17 @@ class Enrollment:
         """Raises EnrollmentNotActive unless its tasks may be opened."""
         if self.status is not EnrollmentStatus.ACTIVE:
             raise errors.EnrollmentNotActive(self.id, self.status)
+
+    def occasions(self, plan: AssessmentPlan, zone_name: str) -> tuple[PlannedOccasion, ...]:
+        """Where the plan's present rule puts this round's occasions, its shifts included.
+
+        Raises:
+            OccasionOutOfRange, which points at no field: the start date was given long ago.
+        """
+        try:
+            return plan_occasions(plan.schedule, plan.terms, zone_name, self.start_date, self.shifts)
+        except OccasionOutOfRange as error:
+            raise OccasionOutOfRange(error.seq, pointer="") from None
 
     def announce(self, scale_code: str, occasions: int) -> None:
         """Records that the testee joined, with how many occasions can still be opened."""

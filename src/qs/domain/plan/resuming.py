@@ -6,7 +6,7 @@ from datetime import datetime
 from qs.domain.kernel.zones import add_civil_days, civil_date, zone
 from qs.domain.plan.enrollment import Enrollment
 from qs.domain.plan.plan import AssessmentPlan, ResumePolicy
-from qs.domain.plan.planning import PlannedOccasion, plan_occasions, windows
+from qs.domain.plan.planning import windows
 from qs.domain.plan.schedule import Shift
 from qs.domain.plan.task import AssessmentTask, TaskStatus
 
@@ -23,7 +23,8 @@ def resume_tasks(
     """Applies the policy to the enrollment's tasks; returns those it changed.
 
     ``keep`` leaves everything to the next sweep; ``skip`` cancels what fell into the pause; ``shift`` moves
-    what was to come by the whole civil days the pause lasted in the task's zone.
+    what was to come by the whole civil days the pause lasted: in the zone the enrollment is planned in, and for a
+    pinned task in its own.
     """
     pending = [task for task in tasks if task.status is TaskStatus.PENDING]
     if policy is ResumePolicy.SKIP:
@@ -47,30 +48,35 @@ def _shift(
 ) -> list[AssessmentTask]:
     if not coming:
         return []
-    zone_name = coming[0].timezone
-    tz = zone(zone_name)
-    days = (civil_date(now, tz) - civil_date(paused_at, tz)).days
-    if days == 0:
-        return []
+    # A pinned task keeps the zone it had when it was pinned, whatever zone the others were planned anew in.
+    leading = min(coming, key=lambda task: (task.pinned, task.seq))
+    days = _days(paused_at, now, leading.timezone)
     # The rule says from which occasion on the shift holds, since a pinned task may stand anywhere.
-    later = [o.seq for o in _occasions(plan, enrollment, zone_name) if o.planned_at >= paused_at]
-    if later:
+    later = [o.seq for o in enrollment.occasions(plan, leading.timezone) if o.planned_at >= paused_at]
+    if later and days:
         enrollment.shifts = (*enrollment.shifts, Shift(later[0], days))
     planned = {
         (name, o.seq): o
         for name in {task.timezone for task in coming}
-        for o in _occasions(plan, enrollment, name)
+        for o in enrollment.occasions(plan, name)
     }
+    moved = []
     for task in coming:
+        by_days = _days(paused_at, now, task.timezone) if task.pinned else days
+        if by_days == 0:
+            continue
         occasion = planned.get((task.timezone, task.seq))
         if task.pinned or occasion is None:
-            planned_at = add_civil_days(task.planned_at, days, zone(task.timezone))
+            planned_at = add_civil_days(task.planned_at, by_days, zone(task.timezone))
         else:
             planned_at = occasion.planned_at
         due_at, closes_at = windows(planned_at, plan.terms, task.timezone)
         task.move(planned_at, due_at, closes_at, now, by=by)
-    return coming
+        moved.append(task)
+    return moved
 
 
-def _occasions(plan: AssessmentPlan, enrollment: Enrollment, zone_name: str) -> tuple[PlannedOccasion, ...]:
-    return plan_occasions(plan.schedule, plan.terms, zone_name, enrollment.start_date, enrollment.shifts)
+def _days(paused_at: datetime, now: datetime, zone_name: str) -> int:
+    """The whole civil days of the pause on the calendar of the zone."""
+    tz = zone(zone_name)
+    return (civil_date(now, tz) - civil_date(paused_at, tz)).days

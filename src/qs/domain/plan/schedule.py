@@ -68,14 +68,14 @@ class InvalidStartDate(Invalid):
 
 
 class OccasionOutOfRange(Invalid):
-    """Occasion number ``seq`` (from 1) would fall later than qs plans."""
+    """Occasion number ``seq`` (from 1) would fall later than qs plans; ``pointer`` names what was given for it."""
 
     code = "plan.occasion_out_of_range"
 
-    def __init__(self, seq: int) -> None:
+    def __init__(self, seq: int, pointer: str = "/start_date") -> None:
         self.seq = seq
         super().__init__(
-            [Problem("/start_date", f"must not put occasion {seq} after {LAST_OCCASION_DATE}")],
+            [Problem(pointer, f"must not put occasion {seq} after {LAST_OCCASION_DATE}")],
             f"occasion {seq} would fall after {LAST_OCCASION_DATE}, the last date qs plans; "
             "start earlier, shorten the interval or take fewer occasions",
         )

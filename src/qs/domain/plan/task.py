@@ -95,6 +95,11 @@ class AssessmentTask:
         return self.status in (TaskStatus.PENDING, TaskStatus.OPENED)
 
     @property
+    def moved_at(self) -> datetime | None:
+        """When it ended, else when it was opened; None while it is pending."""
+        return self.completed_at or self.expired_at or self.canceled_at or self.opened_at
+
+    @property
     def generation(self) -> int:
         return len(self.entry_keys)
 

@@ -13,12 +13,14 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.plan.ports import Claim
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.task import AssessmentTask, TaskStatus
+
+Position = tuple[datetime, UUID] | None
 
 _CANDIDATE = """
     t.id, t.plan_id, t.enrollment_id, t.testee_id, t.scale_code, t.seq, t.planned_at, t.timezone,
@@ -54,20 +56,24 @@ _EXPIRABLE = """
     AND (t.next_attempt_at IS NULL OR t.next_attempt_at <= clock_timestamp())
 """
 
-_CLAIM_OPENABLE = text(
-    f"SELECT {_CANDIDATE} {_OPENABLE} AND (t.planned_at, t.id) > (:after_at, :after_id)"
-    " ORDER BY t.planned_at, t.id LIMIT :size FOR UPDATE OF t SKIP LOCKED"
-)
-_CLAIM_FIRST_OPENABLE = text(
-    f"SELECT {_CANDIDATE} {_OPENABLE} ORDER BY t.planned_at, t.id LIMIT :size FOR UPDATE OF t SKIP LOCKED"
-)
-_CLAIM_MISSABLE = text(
-    f"SELECT {_CANDIDATE} {_MISSABLE} ORDER BY t.planned_at, t.id LIMIT :size FOR UPDATE OF t SKIP LOCKED"
-)
-_CLAIM_EXPIRABLE = text(
-    f"SELECT {_CANDIDATE}, t.opened_at, t.expires_at {_EXPIRABLE}"
-    " ORDER BY t.expires_at, t.id LIMIT :size FOR UPDATE OF t SKIP LOCKED"
-)
+
+class _Claiming:
+    """The statement that claims from the beginning, and the one that goes on after a position."""
+
+    def __init__(self, columns: str, source: str, instant: str) -> None:
+        end = f"ORDER BY t.{instant}, t.id LIMIT :size FOR UPDATE OF t SKIP LOCKED"
+        self._first = text(f"SELECT {columns} {source} {end}")
+        self._next = text(f"SELECT {columns} {source} AND (t.{instant}, t.id) > (:after_at, :after_id) {end}")
+
+    def after(self, position: Position) -> tuple[TextClause, dict[str, Any]]:
+        if position is None:
+            return self._first, {}
+        return self._next, {"after_at": position[0], "after_id": position[1]}
+
+
+_CLAIM_OPENABLE = _Claiming(_CANDIDATE, _OPENABLE, "planned_at")
+_CLAIM_MISSABLE = _Claiming(_CANDIDATE, _MISSABLE, "planned_at")
+_CLAIM_EXPIRABLE = _Claiming(f"{_CANDIDATE}, t.opened_at, t.expires_at", _EXPIRABLE, "expires_at")
 
 _ACTIVE_PLANS = text(
     "SELECT id, entry_ttl_days FROM plan WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"
@@ -111,27 +117,22 @@ class SqlDueTasks:
         self._connection = connection
         self._tenant_id = tenant_id
 
-    async def openable(
-        self, until: datetime, now: datetime, after: tuple[datetime, UUID] | None, size: int
-    ) -> Claim:
-        parameters: dict[str, Any] = {"until": until, "now": now, "newer": now, "size": size}
-        if after is None:
-            rows = await self._rows(_CLAIM_FIRST_OPENABLE, parameters)
-        else:
-            rows = await self._rows(
-                _CLAIM_OPENABLE, parameters | {"after_at": after[0], "after_id": after[1]}
-            )
+    async def openable(self, until: datetime, now: datetime, after: Position, size: int) -> Claim:
+        rows = await self._claimed(_CLAIM_OPENABLE, after, size, until=until, now=now, newer=now)
         tasks = await self._still_active(rows)
-        return Claim(tasks, len(rows) < size, (rows[-1].planned_at, rows[-1].id) if rows else after)
+        last = (rows[-1].planned_at, rows[-1].id) if rows else after
+        return Claim(tasks, len(rows) < size, last, len(rows) - len(tasks))
 
-    async def missable(self, until: datetime, size: int) -> Claim:
-        rows = await self._rows(_CLAIM_MISSABLE, {"until": until, "newer": until, "size": size})
-        return Claim(await self._still_active(rows), len(rows) < size)
+    async def missable(self, until: datetime, after: Position, size: int) -> Claim:
+        rows = await self._claimed(_CLAIM_MISSABLE, after, size, until=until, newer=until)
+        tasks = await self._still_active(rows)
+        last = (rows[-1].planned_at, rows[-1].id) if rows else after
+        return Claim(tasks, len(rows) < size, last, len(rows) - len(tasks))
 
-    async def expirable(self, until: datetime, size: int) -> Claim:
-        rows = await self._rows(_CLAIM_EXPIRABLE, {"until": until, "size": size})
+    async def expirable(self, until: datetime, after: Position, size: int) -> Claim:
+        rows = await self._claimed(_CLAIM_EXPIRABLE, after, size, until=until)
         tasks = [(_opened(self._tenant_id, row), 0) for row in rows]
-        return Claim(tasks, len(rows) < size)
+        return Claim(tasks, len(rows) < size, (rows[-1].expires_at, rows[-1].id) if rows else after)
 
     async def save_opened(self, tasks: Sequence[AssessmentTask]) -> None:
         for (at, keys), alike in groupby(tasks, key=lambda task: (task.opened_at, task.entry_keys)):
@@ -158,8 +159,12 @@ class SqlDueTasks:
             total += await self._connection.scalar(query, parameters | {"tenant": self._tenant_id}) or 0
         return total
 
-    async def _rows(self, query: Any, parameters: dict[str, Any]) -> Sequence[Any]:
-        return (await self._connection.execute(query, parameters | {"tenant": self._tenant_id})).all()
+    async def _claimed(
+        self, claiming: _Claiming, after: Position, size: int, **values: datetime
+    ) -> Sequence[Any]:
+        query, position = claiming.after(after)
+        parameters = {"tenant": self._tenant_id, "size": size, **values, **position}
+        return (await self._connection.execute(query, parameters)).all()
 
     async def _still_active(self, rows: Sequence[Any]) -> list[tuple[AssessmentTask, int]]:
         """The tasks whose plan and enrollment are active, each with its plan's entry_ttl_days."""

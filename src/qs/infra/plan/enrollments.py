@@ -85,10 +85,16 @@ class SqlEnrollmentRepository:
         )
         return list(rows)
 
+    async def many(self, enrollment_ids: Iterable[UUID]) -> Mapping[UUID, Enrollment]:
+        return await self._many(enrollment_ids, "")
+
     async def lock_many(self, enrollment_ids: Iterable[UUID]) -> Mapping[UUID, Enrollment]:
+        return await self._many(enrollment_ids, "FOR NO KEY UPDATE")
+
+    async def _many(self, enrollment_ids: Iterable[UUID], lock: str) -> Mapping[UUID, Enrollment]:
         query = text(
             f"SELECT {ENROLLMENT_COLUMNS} FROM enrollment"  # noqa: S608
-            " WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
+            f" WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id {lock}"
         )
         rows = await self._connection.execute(
             query, {"tenant": self._tenant_id, "ids": list(dict.fromkeys(enrollment_ids))}

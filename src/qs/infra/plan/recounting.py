@@ -12,7 +12,7 @@ Figure = tuple[str, str, date, dict[str, int]]
 """Dimension (tenant, plan, scale, testee), key, civil date, and the figures by name."""
 
 # An occasion that could never be opened is canceled as it is made; no event tells of it.
-_BORN_CANCELED = "canceled_at = created_at AND reason IN ('late_enrollment', 'late_edit')"
+BORN_CANCELED = "canceled_at = created_at AND reason IN ('late_enrollment', 'late_edit')"
 
 _FACTS = f"""
 SELECT width_bucket(e.created_at, CAST(:starts AS timestamptz[])) AS stretch, e.plan_id, p.scale_code, e.testee_id,
@@ -34,7 +34,7 @@ FROM task WHERE tenant_id = :tenant AND expired_at >= :since AND expired_at < :u
 UNION ALL
 SELECT width_bucket(canceled_at, CAST(:starts AS timestamptz[])), plan_id, scale_code, testee_id,
     'canceled', reason, false, opened_at IS NOT NULL
-FROM task WHERE tenant_id = :tenant AND canceled_at >= :since AND canceled_at < :until AND NOT ({_BORN_CANCELED})
+FROM task WHERE tenant_id = :tenant AND canceled_at >= :since AND canceled_at < :until AND NOT ({BORN_CANCELED})
 """  # noqa: S608 - constants
 
 # One pass over the facts for all four dimensions; which one a row is of, GROUPING tells.

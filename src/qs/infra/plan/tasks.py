@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qs.application.plan.ports import Lock, OccasionCount, Slice, TaskFilter
+from qs.application.plan.ports import Lock, Slice, TaskFilter
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.task import AssessmentTask
 from qs.infra.plan.mapping import TASK_COLUMNS, task_of
@@ -82,15 +82,6 @@ _FILTERS = {
     "planned_to": "planned_at < :planned_to",
     "expires_before": "expires_at < :expires_before",
 }
-
-_RECOUNT = text(
-    """
-SELECT seq, count(*), count(opened_at),
-    count(*) FILTER (WHERE opened_at IS NOT NULL AND status IN ('completed', 'expired')),
-    count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'expired')
-FROM task WHERE tenant_id = :tenant AND plan_id = :plan AND NOT dropped GROUP BY seq ORDER BY seq
-"""
-)
 
 # The tenant is set and the task read in one round trip. Should the planner ever read the task first, no
 # tenant would be set yet and row-level security would hide the row: it can miss, never leak.
@@ -180,10 +171,6 @@ class SqlTaskRepository:
             raise StaleVersion
         for task in tasks:
             task.version += 1
-
-    async def recount(self, plan_id: UUID) -> Sequence[OccasionCount]:
-        rows = await self._connection.execute(_RECOUNT, {"tenant": self._tenant_id, "plan": plan_id})
-        return [OccasionCount(*row) for row in rows]
 
     async def list(self, where: TaskFilter, page: Slice) -> Sequence[AssessmentTask]:
         given = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from qs.application.plan.sweep_report import ALL_PHASES, Phase, SweepReport
+from qs.application.scheduler.ports import DutyContext
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.scheduler.execution import FiredBy
 from qs.interface.cli.output import Json, emit, progress, rows, run_async
@@ -19,7 +20,8 @@ def sweep(
     before: Annotated[
         str | None,
         typer.Option(
-            metavar="INSTANT", help="Only what was due by then: RFC 3339, or YYYY-MM-DD[ HH:MM:SS]."
+            metavar="INSTANT",
+            help="Only what was due by then: RFC 3339, or YYYY-MM-DD[ HH:MM:SS] in the tenant's zone.",
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Move at most this many tasks.")] = None,
@@ -35,6 +37,9 @@ def sweep(
     async def work() -> dict[str, Any]:
         async with open_container() as container:
             tenant_id = await tenant_of(container, tenant) if tenant else None
+            # Read before there is an execution, which a wrong one could only make fail.
+            read = await container.before_reading().read(tenant_id, before) if before else None
+            instant = read.isoformat() if read else None
             done = 0
             with progress("sweeping", limit) as advance:
 
@@ -43,13 +48,13 @@ def sweep(
                     advance(report.moved - done)
                     done = report.moved
 
-                async def duty(context: Any) -> dict[str, Any]:
+                async def duty(context: DutyContext) -> dict[str, Any]:
                     report = await container.task_scheduling().sweep(
                         tenant_id,
-                        before=before,
-                        zone_name=container.settings().timezone,
+                        before=instant,
                         limit=limit,
                         phases=phases,
+                        actor=context.actor,
                         on_progress=tell,
                     )
                     return report.to_dict()
@@ -59,7 +64,7 @@ def sweep(
                     fired_by=FiredBy.CLI,
                     actor=actor(),
                     tenant_id=tenant_id or PLATFORM_TENANT,
-                    parameters={"before": before, "limit": limit},
+                    parameters={"before": instant, "limit": limit},
                     work=duty,
                 )
             return {"execution_id": executed.execution_id, **executed.result}

@@ -1,0 +1,13 @@
+"""The present of a command that may have waited."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+
+def present(began: datetime, lived: Iterable[datetime | None]) -> datetime:
+    """The instant of a command that holds its rows: when it began, but not before anything they have lived through.
+
+    1. A command reads the time and waits for a task. 2. A sweep that began later opens that task and commits.
+    3. Ended at the instant of step 1, the task would have ended before it was opened.
+    """
+    return max([began, *(instant for instant in lived if instant is not None)])
