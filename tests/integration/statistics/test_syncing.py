@@ -148,10 +148,11 @@ async def test_a_sync_never_lowers_a_figure(ward):
 
     async with ward.statistics(ward.tenant_id) as uow:
         changed = await uow.daily.upsert({FIRST: {"opened": 4, "completed": 1}}, uow.now, None, "x")
+        mixed = await uow.daily.upsert({FIRST: {"opened": 6, "completed": 1}}, uow.now, None, "x")
         await uow.commit()
 
-    assert changed == 0
-    assert (await ward.stored())[FIRST] == {"opened": 5, "completed": 2}
+    assert (changed, mixed) == (0, 1)
+    assert (await ward.stored())[FIRST] == {"opened": 6, "completed": 2}
 
 
 async def test_without_redis_the_figures_come_from_the_tasks(ward, settings, truth):

@@ -1,6 +1,6 @@
 """Why the statistics context says no. One class per cause."""
 
-from qs.domain.kernel.errors import Absent, Unavailable
+from qs.domain.kernel.errors import Absent, Invalid, Problem, Unavailable
 
 
 class CountersAway(Unavailable):
@@ -34,3 +34,13 @@ class DailyBusy(Unavailable):
 class NothingCounted(Absent):
     code = "statistics.absent"
     sentence = "nothing of that id is known to be counted; check the id"
+
+
+class SpanTooLong(Invalid):
+    code = "statistics.span_too_long"
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(
+            [Problem("/from", f"must lie no more than {longest} days before to, and not after it")],
+            f"so many dates are too much for one answer; ask for at most {longest} at a time",
+        )

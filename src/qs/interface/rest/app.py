@@ -39,7 +39,7 @@ from qs.interface.rest.problems import ProblemHandler
 from qs.interface.rest.proxies import TrustedProxies
 
 API_PREFIX = "/api/v1"
-CONTEXTS = ("identity", "plan", "events", "notifications", "scheduler")
+CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler")
 
 Close = Callable[[Any], Awaitable[None]]
 

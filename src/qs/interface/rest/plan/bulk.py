@@ -14,11 +14,11 @@ from qs.application.plan.bulk_enrolling import MAX_ROWS, BulkEnrolling
 from qs.application.plan.row_reading import FIELDS, read_csv
 from qs.domain.identity.principal import Principal
 from qs.interface.rest.bodies import BULK_BODY_BYTES, read_json
+from qs.interface.rest.csv_answers import CSV
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.plan.bulk_dto import BulkBody, BulkView, RowsProblem, RowsRefused
 from qs.interface.rest.plan.references import PlanPath, plan_named
-from qs.interface.rest.plan.task_lists import CSV
 from qs.interface.rest.problems import MEDIA_TYPE
 
 JSON = "application/json"

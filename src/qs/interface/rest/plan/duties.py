@@ -15,10 +15,10 @@ from msgspec import Meta, Struct
 from qs.application.plan.before import BeforeReading
 from qs.application.scheduler.executing import DutyExecutions
 from qs.domain.identity.principal import Principal
-from qs.domain.scheduler.execution import ExecutionStatus, FiredBy
 from qs.interface.rest.bodies import build
 from qs.interface.rest.dependencies import Given, given
-from qs.interface.rest.envelope import Success, success
+from qs.interface.rest.envelope import Success
+from qs.interface.rest.executions import AcceptedView, Async, answer_execution
 
 OPT = {"scope": "tasks:schedule", "platform": True}
 LOOSE = {**OPT, "loose_query": True}
@@ -32,12 +32,6 @@ Before = Annotated[
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=2_147_483_647, description="The most tasks to move.")]
-Async = Annotated[
-    bool,
-    QueryParameter(name="async", description="Answer 202 at once; Location says where the result will be."),
-]
-
-
 LooseAsync = Annotated[str, QueryParameter(name="async", description="As async there.")]
 
 
@@ -79,13 +73,6 @@ class SweepView(Struct):
     page: int
     page_size: int
     errors: list[FailedTask]
-
-
-class AcceptedView(Struct):
-    """An execution that has been queued."""
-
-    execution_id: UUID
-    status: ExecutionStatus
 
 
 ANSWERS = {
@@ -190,17 +177,4 @@ async def _carry_out(
         parameters["before"] = instant.isoformat()
     if query.limit is not None:
         parameters["limit"] = query.limit
-    if query.in_background:
-        execution_id = await executions.start_in_background(
-            duty,
-            fired_by=FiredBy.HTTP,
-            actor=caller.actor,
-            tenant_id=caller.home_tenant,
-            parameters=parameters,
-        )
-        location = {"Location": f"/api/v1/scheduler/executions/{execution_id}"}
-        return success(AcceptedView(execution_id, ExecutionStatus.QUEUED), 202, location)
-    done = await executions.run(
-        duty, fired_by=FiredBy.HTTP, actor=caller.actor, tenant_id=caller.home_tenant, parameters=parameters
-    )
-    return success({"execution_id": done.execution_id, **done.result})
+    return await answer_execution(executions, duty, caller, parameters, in_background=query.in_background)

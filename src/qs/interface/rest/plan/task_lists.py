@@ -1,8 +1,5 @@
 """Lists of tasks by planned_at and id, as JSON or, for spreadsheets, as CSV."""
 
-import csv
-import io
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -19,11 +16,11 @@ from qs.application.plan.ports import TaskFilter
 from qs.application.plan.reading import PlanReading
 from qs.domain.plan.task import AssessmentTask, TaskStatus
 from qs.interface.rest.bodies import Instant
+from qs.interface.rest.csv_answers import as_csv, csv_response, prefers_csv
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.paging import Slice, read_cursor, write_cursor
 from qs.interface.rest.plan.task_dto import TaskView, task_views
 
-CSV = "text/csv"
 TASK_LIST = {
     200: ResponseSpec(Success[Slice[TaskView]], description="Tasks; as text/csv if Accept asks for it.")
 }
@@ -34,9 +31,6 @@ PlannedTo = Annotated[Instant, Meta(description="Only tasks planned before this 
 ExpiresBefore = Annotated[Instant, Meta(description="Only tasks whose link runs out before this instant.")]
 
 _LISTING = "tasks"
-_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
-# A spreadsheet takes text that begins so for a formula and would run it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def answer_tasks(
@@ -57,53 +51,27 @@ async def answer_tasks(
     if len(found) > page_size:
         following = write_cursor(_LISTING, shown[-1].planned_at, shown[-1].id)
     if prefers_csv(request.headers.get("accept", "")):
-        return _csv_response(request, shown, following)
+        return csv_response(
+            "tasks", TaskView.__struct_fields__, _lines(shown), _next_page(request, following)
+        )
     response = success(Slice(task_views(shown), following))
     response.headers["Vary"] = "Accept"
     return response
 
 
-def prefers_csv(accept: str) -> bool:
-    """Whether the header names CSV and weighs it no less than JSON (RFC 9110 §12.5.1)."""
-    weights = {"text/csv": 0.0, "application/json": 0.0}
-    for entry in accept[:500].split(","):
-        media, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if media in weights:
-            weights[media] = _weight(parameters)
-    return weights[CSV] > 0 and weights[CSV] >= weights["application/json"]
+def _next_page(request: Request[Any, Any, Any], following: str | None) -> str | None:
+    if following is None:
+        return None
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f"{request.scope['path']}?{urlencode([*query, ('cursor', following)])}"
 
 
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            return float(value) if _QUALITY.fullmatch(value) else 0.0
-    return 1.0
-
-
-def _csv_response(
-    request: Request[Any, Any, Any], tasks: Sequence[AssessmentTask], following: str | None
-) -> Response[bytes]:
-    headers = {"Vary": "Accept", "Content-Disposition": 'attachment; filename="tasks.csv"'}
-    if following is not None:
-        query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        target = urlencode([*query, ("cursor", following)])
-        headers["Link"] = f'<{request.scope["path"]}?{target}>; rel="next"'
-    return Response(tasks_as_csv(tasks), media_type=CSV, headers=headers)
+def _lines(tasks: Sequence[AssessmentTask]) -> list[list[Any]]:
+    return [
+        [cells[name] for name in TaskView.__struct_fields__] for cells in map(to_builtins, task_views(tasks))
+    ]
 
 
 def tasks_as_csv(tasks: Sequence[AssessmentTask]) -> bytes:
     """A header line and one line for each task; empty cells are null."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(TaskView.__struct_fields__)
-    for view in task_views(tasks):
-        cells = to_builtins(view)
-        writer.writerow([_cell(cells[name]) for name in TaskView.__struct_fields__])
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return as_csv(TaskView.__struct_fields__, _lines(tasks))

@@ -1,0 +1,6 @@
+"""Statistics over HTTP: syncs and validation for whoever drives them, figures for whoever reads."""
+
+from qs.interface.rest.statistics.duties import StatisticsDutyController
+from qs.interface.rest.statistics.reading import StatisticsController
+
+route_handlers = (StatisticsDutyController, StatisticsController)

@@ -1,0 +1,66 @@
+"""Retention and latency as a statistics library estimates them."""
+
+import pytest
+
+from qs.domain.statistics.followup import Observation
+from qs.domain.statistics.rates import Rate
+from qs.infra.statistics.survival import ScipyEstimator
+
+WEEKS, PRESENT = (0, 1, 2, 4, 6, 8), (150, 148, 127, 108, 84, 68)
+
+
+def stayed(days: float, *, censored: bool = False) -> Observation:
+    return Observation(days, censored)
+
+
+async def test_a_published_trial_comes_to_its_published_figures():
+    people = []
+    for last, (present, following) in enumerate(zip(PRESENT, (*PRESENT[1:], 0), strict=True)):
+        ended = last == len(WEEKS) - 1
+        days = WEEKS[last] * 7 if ended else WEEKS[last + 1] * 7
+        people += [stayed(days, censored=ended)] * (present - following)
+
+    found = await ScipyEstimator().survival(people)
+
+    assert Rate(sum(PRESENT), 6 * 150) == Rate(685, 900)
+    assert round(Rate(685, 900).rate, 4) == 0.7611
+    share = dict(zip(found.times, found.survival, strict=True))
+    assert [round(share[7.0 * week], 4) for week in WEEKS[1:]] == [0.9867, 0.8467, 0.72, 0.56, 0.4533]
+    assert found.at_risk == [150, 148, 127, 108, 84]
+    assert found.confidence == 0.95
+    assert all(low < s < high for low, s, high in zip(found.low, found.survival, found.high, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("observations", "survival"),
+    [
+        ([], []),
+        ([stayed(7)], [0.0]),
+        ([stayed(7, censored=True)], [1.0]),
+        ([stayed(0), stayed(0)], [0.0]),
+        ([stayed(0, censored=True)] * 3, [1.0]),
+        ([stayed(7), stayed(14, censored=True)], [0.5, 0.5]),
+    ],
+)
+async def test_small_and_odd_groups_have_an_estimate_too(observations, survival):
+    found = await ScipyEstimator().survival(observations)
+
+    assert found.survival == survival
+    assert len(found.low) == len(found.high) == len(found.times) == len(survival)
+    assert sum(found.events) + sum(found.censored) == len(observations)
+
+
+@pytest.mark.parametrize(
+    ("observations", "median"),
+    [
+        ([], None),
+        ([stayed(3)], 3.0),
+        ([stayed(1), stayed(3), stayed(5)], 3.0),
+        ([stayed(1), stayed(9, censored=True), stayed(9, censored=True)], None),
+        ([stayed(1), stayed(2), stayed(9, censored=True)], 2.0),
+    ],
+)
+async def test_the_median_counts_those_without_an_answer(observations, median):
+    found = await ScipyEstimator().median(observations)
+
+    assert (found.median_hours, found.n) == (median, len(observations))
