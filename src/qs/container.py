@@ -412,7 +412,7 @@ class Container(containers.DeclarativeContainer):
     counters = providers.Singleton(RedisCounters, redis)
     _calendars = providers.Singleton(RecordedCalendars, providers.Singleton(SqlZoneReader, engine))
     _truths = providers.Singleton(SqlTruths, engine, providers.Object(SqlRecount))
-    _counted_tenants = providers.Singleton(SqlCountedTenants, engine)
+    counted_tenants = providers.Singleton(SqlCountedTenants, engine)
     _sync_holding = providers.Singleton(SyncHolding, statistics_uow)
     counting = providers.Singleton(
         Subscribing,
@@ -425,7 +425,7 @@ class Container(containers.DeclarativeContainer):
         first_delay=timedelta(milliseconds=250),
     )
     counter_mending = providers.Singleton(
-        CounterMending, statistics_uow, counters, _truths, _calendars, _counted_tenants, _sync_holding, new_id
+        CounterMending, statistics_uow, counters, _truths, _calendars, counted_tenants, _sync_holding, new_id
     )
     daily_sync = providers.Singleton(
         DailySync, statistics_uow, counters, _truths, _calendars, counter_mending, _sync_holding
@@ -435,7 +435,7 @@ class Container(containers.DeclarativeContainer):
     )
     plan_sync = providers.Singleton(PlanSync, statistics_uow, _truths, _sync_holding)
     statistics_syncing = providers.Singleton(
-        StatisticsSyncing, daily_sync, accumulated_sync, plan_sync, _counted_tenants
+        StatisticsSyncing, daily_sync, accumulated_sync, plan_sync, counted_tenants
     )
     _sync_daily = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.DAILY)
     _sync_accumulated = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.ACCUMULATED)
@@ -450,7 +450,7 @@ class Container(containers.DeclarativeContainer):
         _sync_holding,
         accumulated_sync,
         plan_sync,
-        _counted_tenants,
+        counted_tenants,
     )
 
     statistics_reading = providers.Singleton(

@@ -184,11 +184,15 @@ async def test_the_cohort_is_consistent_and_a_difference_is_listed_and_repaired(
     )
 
     found = data_of(await api.post(f"{V1}/statistics/validate"))
+    measured = (await api.get("/metrics")).text
     repaired = data_of(await api.post(f"{V1}/statistics/validate?repair=true"))
     after = data_of(await api.post(f"{V1}/statistics/validate"))
 
+    assert "qs_statistics_differences 0.0" in (await api.get("/metrics")).text
     assert (calm["status"], calm["differences_total"]) == ("consistent", 0)
     assert found["status"] == "different"
+    assert f"qs_statistics_differences {float(found['differences_total'])}" in measured
+    assert 'qs_statistics_last_finished_timestamp_seconds{kind="daily"}' in measured
     (difference,) = [each for each in found["differences"] if each["date"]]
     assert difference | {"key": ""} == {
         "dimension": "tenant",

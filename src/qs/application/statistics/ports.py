@@ -140,8 +140,15 @@ class SyncBook(Protocol):
         """Says that the figures are not whole from now on. Raises SyncTakenOver."""
         ...
 
-    async def finish(self, hold: Hold, beginning: "Beginning", closed_through: date | None = None) -> None:
-        """Says that they are whole again. Raises SyncTakenOver."""
+    async def finish(
+        self,
+        hold: Hold,
+        beginning: "Beginning",
+        closed_through: date | None = None,
+        *,
+        differences: int = 0,
+    ) -> None:
+        """Says that they are whole again, and how many differences a validation left. Raises SyncTakenOver."""
         ...
 
     async def last(self, kind: Kind, *, share: bool = False) -> Pass | None:
@@ -318,7 +325,17 @@ class Calendars(Protocol):
     async def of(self, tenant_id: UUID) -> TenantCalendar: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Of all tenants: how many differences the last validations left, and when each kind was last finished by all."""
+
+    differences: int
+    finished_at: Mapping[str, datetime]
+
+
 class Tenants(Protocol):
+    async def condition(self) -> Condition: ...
+
     async def epochs(self) -> Mapping[UUID, UUID | None]:
         """Every active tenant and the epoch of its counters, if they were ever made."""
         ...

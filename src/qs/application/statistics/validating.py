@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from qs.application.statistics import differences as apart
-from qs.application.statistics.counting import SUBSCRIPTION, fact_of, figures_of
-from qs.application.statistics.differences import Difference, Findings
+from qs.application.statistics.counting import SUBSCRIPTION
+from qs.application.statistics.differences import Difference
+from qs.application.statistics.evidence import Evidence, EvidenceGathering
 from qs.application.statistics.holding import AlreadyRunning, SyncHolding
 from qs.application.statistics.mending import CounterMending
 from qs.application.statistics.ports import (
@@ -18,11 +18,8 @@ from qs.application.statistics.ports import (
     Counters,
     Epoch,
     Kind,
-    Pass,
-    PlanCount,
     StatisticsUnitOfWorkFactory,
     Tenants,
-    Traffic,
     TruthFactory,
 )
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync
@@ -39,24 +36,6 @@ _NOTHING: Counts = {}
 _HANDLING = timedelta(seconds=15)
 _DRAIN_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.1
-
-
-@dataclass(slots=True)
-class _Evidence:
-    """Everything that is compared, read around one snapshot."""
-
-    expected: dict[Place, dict[str, int]]
-    stored: dict[Place, dict[str, int]]
-    totals: Mapping[tuple[str, str], Counts]
-    plans: Mapping[UUID, PlanCount]
-    stored_plans: Mapping[UUID, PlanCount]
-    recent: Mapping[Place, Counts]
-    unacknowledged: list[UUID]
-    dead: Mapping[Place, Counts]
-    passes: Mapping[Kind, Pass | None]
-    before: dict[Place, dict[str, int]] | None = None
-    epoch: Epoch | None = None
-    findings: Findings = field(default_factory=Findings)
 
 
 class Validation:
@@ -92,6 +71,7 @@ class Validation:
         self._accumulated = accumulated
         self._plan = plan
         self._tenants = tenants
+        self._gathering = EvidenceGathering(unit_of_work, counters, truths, mending)
         self._drain_within_s = drain_within_s
 
     async def validate(
@@ -111,12 +91,12 @@ class Validation:
                 async with self._unit_of_work(tenant_id) as uow:
                     beginning = await uow.syncs.begin(hold)
                     await uow.commit()
-                evidence = await self._gather(tenant_id, calendar)
+                evidence = await self._gathering.gather(tenant_id, calendar)
                 await self._compare(tenant_id, evidence)
                 found = evidence.findings
                 mended = bool(repair and found.total) and await self._repair(tenant_id, evidence, calendar)
                 async with self._unit_of_work(tenant_id) as uow:
-                    await uow.syncs.finish(hold, beginning)
+                    await uow.syncs.finish(hold, beginning, differences=0 if mended else found.total)
                     await uow.commit()
         except AlreadyRunning as running:
             return {"status": "already_running", "execution_id": running.execution_id}
@@ -128,70 +108,13 @@ class Validation:
             "differences": [difference.to_dict() for difference in found.kept],
         }
 
-    async def _gather(self, tenant_id: UUID, calendar: TenantCalendar) -> _Evidence:
-        epoch, before = await self._read_counters(tenant_id)
-        async with self._unit_of_work(tenant_id) as uow:
-            passes = {kind: await uow.syncs.last(kind) for kind in (Kind.DAILY, Kind.ACCUMULATED, Kind.PLAN)}
-            stored, totals, stored_plans = (
-                await uow.daily.all(),
-                await uow.accumulated.all_totals(),
-                await uow.plans.all(),
-            )
-        daily = passes[Kind.DAILY]
-        since = daily.began_at - _HANDLING if daily and daily.began_at else datetime.min.replace(tzinfo=UTC)
-        async with self._truths(tenant_id) as truth:
-            expected: dict[Place, dict[str, int]] = {}
-            began = await truth.first_instant()
-            if began is not None:
-                expected = await truth.figures(calendar.stretches(began, truth.now + _DAY))
-            traffic = await truth.recent(SUBSCRIPTION.subscriber, since)
-            unacknowledged = [
-                id_ async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _BATCH) for id_ in ids
-            ]
-            plans: dict[UUID, PlanCount] = {}
-            after = None
-            while counted := await truth.plans(after, _PLANS):
-                plans |= {each.plan_id: each for each in counted}
-                after = counted[-1].plan_id
-        dead = [each for each in traffic if each.dead]
-        alive = {each.id for each in dead}
-        return _Evidence(
-            expected,
-            stored,
-            totals,
-            plans,
-            stored_plans,
-            _figures(tenant_id, traffic, calendar),
-            [id_ for id_ in unacknowledged if id_ not in alive],
-            _figures(tenant_id, dead, calendar),
-            passes,
-            before,
-            epoch,
-        )
-
-    async def _read_counters(
-        self, tenant_id: UUID
-    ) -> tuple[Epoch | None, dict[Place, dict[str, int]] | None]:
-        """The counters as they are; None where there are none to compare, which is no difference but a loss."""
-        try:
-            epoch = await self._mending.good(tenant_id)
-            if epoch is None:
-                return None, None
-            found: dict[Place, dict[str, int]] = {}
-            async for places in self._counters.places(tenant_id, epoch.id, _BATCH):
-                counts = await self._counters.read(tenant_id, epoch.id, places)
-                found.update(zip(places, counts, strict=True))
-        except (CountersAway, CountersLost):
-            return None, None
-        return epoch, found
-
-    async def _compare(self, tenant_id: UUID, evidence: _Evidence) -> None:
+    async def _compare(self, tenant_id: UUID, evidence: Evidence) -> None:
         self._compare_stored(evidence)
         self._compare_plans(evidence)
         if evidence.before is not None and evidence.epoch is not None:
             await self._compare_counters(tenant_id, evidence.epoch, evidence.before, evidence)
 
-    def _compare_stored(self, evidence: _Evidence) -> None:
+    def _compare_stored(self, evidence: Evidence) -> None:
         findings, daily = evidence.findings, evidence.passes[Kind.DAILY]
         synced = daily is not None and daily.began_at is not None and daily.whole
         for place in evidence.expected.keys() | evidence.stored.keys():
@@ -217,24 +140,22 @@ class Validation:
         self._check_laws(evidence)
 
     @staticmethod
-    def _check_laws(evidence: _Evidence) -> None:
+    def _check_laws(evidence: Evidence) -> None:
         """What must hold of the recount itself: if it does not, the rows of the tasks are at odds."""
         by_key: dict[tuple[str, str], list[Counts]] = {}
         for place, counts in evidence.expected.items():
             by_key.setdefault((place.dimension, place.key), []).append(counts)
-        for (dimension, key), dates in by_key.items():
-            for law in broken_by_totals(total(dates)):
-                evidence.findings.add(Difference(dimension, key, None, "law", None, None, 0, f"law: {law}"))
-                evidence.findings.beyond_repair = True
+        totals = {key: total(dates) for key, dates in by_key.items()}
+        broken = [(key, law) for key, counts in totals.items() for law in broken_by_totals(counts)]
         for plan_id, plan in evidence.plans.items():
-            for law in broken_by_plan(plan.counts):
-                evidence.findings.add(
-                    Difference(Dimension.PLAN, str(plan_id), None, "law", None, None, 0, f"law: {law}")
-                )
-                evidence.findings.beyond_repair = True
+            key = (Dimension.PLAN.value, str(plan_id))
+            broken += [(key, law) for law in broken_by_plan(plan.counts, totals.get(key, _NOTHING))]
+        for (dimension, key_), law in broken:
+            evidence.findings.add(Difference(dimension, key_, None, "law", None, None, 0, f"law: {law}"))
+            evidence.findings.beyond_repair = True
 
     @staticmethod
-    def _compare_plans(evidence: _Evidence) -> None:
+    def _compare_plans(evidence: Evidence) -> None:
         """Totals of plans never go down but with an edit; so what is stored is compared where nothing moved since."""
         last = evidence.passes[Kind.PLAN]
         for plan_id, stored in evidence.stored_plans.items():
@@ -255,7 +176,7 @@ class Validation:
         tenant_id: UUID,
         epoch: Epoch,
         before: Mapping[Place, Counts],
-        evidence: _Evidence,
+        evidence: Evidence,
     ) -> None:
         live = {place for place in evidence.expected if place.day >= epoch.live_from}
         differing = [
@@ -299,7 +220,7 @@ class Validation:
                 await asyncio.sleep(_LOOK_EVERY_S)
         return True
 
-    async def _repair(self, tenant_id: UUID, evidence: _Evidence, calendar: TenantCalendar) -> bool:
+    async def _repair(self, tenant_id: UUID, evidence: Evidence, calendar: TenantCalendar) -> bool:
         """Rebuilds the counters where they are wrong, and writes the recount where what is stored is wrong.
 
         Whether all is mended: that cannot be said where the tasks themselves break a law, or Redis went away.
@@ -335,11 +256,6 @@ class Validation:
                     last = await uow.syncs.last(Kind.DAILY)
                     await uow.daily.replace(rows, as_of, last.closed_through if last else None)
                     await uow.commit()
-
-
-def _figures(tenant_id: UUID, traffic: Sequence[Traffic], calendar: TenantCalendar) -> Mapping[Place, Counts]:
-    facts = [fact_of(each.name, each.occurred_at, each.data) for each in traffic]
-    return figures_of(tenant_id, facts, calendar)
 
 
 _SEVERITY = ("consistent", "repaired", "different")

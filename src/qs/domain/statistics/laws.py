@@ -7,12 +7,15 @@ from qs.domain.statistics.metrics import Counts
 STATES = ("pending", "currently_open", "completed", "expired", "missed", "canceled")
 
 
-def broken_by_plan(counts: Counts) -> Iterator[str]:
-    """The laws that the figures of a plan's tasks break."""
+def broken_by_plan(counts: Counts, totals: Counts) -> Iterator[str]:
+    """The laws that a plan breaks: ``counts`` of its tasks by state, ``totals`` of what happened to them."""
     if counts["total"] != sum(counts[state] for state in STATES):
         yield "total = sum of states"
     if counts["active"] > counts["enrolled"]:
         yield "active <= enrolled"
+    over = sum(totals.get(name, 0) for name in ("completed", "expired", "canceled_open"))
+    if totals.get("opened", 0) != over + counts["currently_open"]:
+        yield "opened = completed + expired + canceled_open + currently_open"
 
 
 def broken_by_totals(counts: Counts) -> Iterator[str]:
@@ -21,9 +24,6 @@ def broken_by_totals(counts: Counts) -> Iterator[str]:
     def of(name: str) -> int:
         return counts.get(name, 0)
 
-    ended = of("completed") + of("expired") + of("canceled_open")
-    if of("opened") < ended:
-        yield "opened = completed + expired + canceled_open + currently_open"
     if of("on_time") > of("completed"):
         yield "on_time <= completed"
     if of("canceled_open") > of("canceled"):

@@ -52,7 +52,7 @@ SELECT clock_timestamp(), qs_now(),
 _FINISH = text(
     f"""
 UPDATE stat_sync SET whole = true, began_at = :at, as_of = :as_of, position = :position,
-    closed_through = greatest(closed_through, CAST(:closed_through AS date))
+    closed_through = greatest(closed_through, CAST(:closed_through AS date)), differences = :differences
 WHERE {_HELD}
 """  # noqa: S608 - constants
 )
@@ -114,12 +114,20 @@ class SqlSyncBook:
         row = (await self._connection.execute(_BEGINNING, {"subscriber": self._subscriber})).one()
         return Beginning(*row)
 
-    async def finish(self, hold: Hold, beginning: Beginning, closed_through: date | None = None) -> None:
+    async def finish(
+        self,
+        hold: Hold,
+        beginning: Beginning,
+        closed_through: date | None = None,
+        *,
+        differences: int = 0,
+    ) -> None:
         told = {
             "at": beginning.at,
             "as_of": beginning.as_of,
             "position": beginning.position,
             "closed_through": closed_through,
+            "differences": differences,
         }
         if (await self._connection.execute(_FINISH, self._held(hold) | told)).rowcount != 1:
             raise SyncTakenOver

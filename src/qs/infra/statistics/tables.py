@@ -30,6 +30,7 @@ stat_sync = Table(
     Column("as_of", INSTANT),
     Column("position", BigInteger, nullable=False),
     Column("closed_through", Date),
+    Column("differences", Integer, nullable=False),
 )
 
 stat_daily = Table(

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qs.application.statistics.counting import SUBSCRIPTION
+from qs.application.statistics.ports import Condition
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 from qs.infra.statistics.accumulated import SqlAccumulatedFigures, SqlPlanFigures
@@ -20,6 +21,11 @@ _ACKNOWLEDGED = text(
 _TENANTS = text(
     "SELECT t.id, e.epoch FROM tenant t LEFT JOIN stat_epoch e ON e.tenant_id = t.id"
     " WHERE t.status = 'active' AND t.id <> :platform ORDER BY t.id"
+)
+
+_CONDITION = text(
+    "SELECT kind, min(began_at) AS finished_at, sum(differences) AS differences FROM stat_sync"
+    " WHERE kind <> 'rebuild' AND began_at IS NOT NULL GROUP BY kind"
 )
 
 
@@ -47,6 +53,13 @@ class SqlCountedTenants:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+
+    async def condition(self) -> Condition:
+        async with self._engine.connect() as connection:
+            await connection.execute(text("SET LOCAL ROLE qs_sweeper"))
+            rows = (await connection.execute(_CONDITION)).all()
+        finished_at = {row.kind: row.finished_at for row in rows}
+        return Condition(sum(int(row.differences) for row in rows), finished_at)
 
     async def epochs(self) -> Mapping[UUID, UUID | None]:
         async with self._engine.connect() as connection:

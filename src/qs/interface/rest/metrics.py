@@ -1,14 +1,19 @@
 """Prometheus metrics. Whoever has something to count makes it with prometheus_client; ``/metrics`` shows all of it."""
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from qs.application.statistics.ports import Tenants
+from qs.interface.rest.dependencies import Given, given
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -65,6 +70,25 @@ def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
     return found
 
 
+differences = Gauge("qs_statistics_differences", "Differences that the last validations left.")
+finished = Gauge(
+    "qs_statistics_last_finished_timestamp_seconds",
+    "When statistics of each kind were last brought up to date for every tenant (system time).",
+    ["kind"],
+)
+_ASKED_WITHIN_S = 2.0
+
+
+async def _ask(tenants: Tenants) -> None:
+    """What stands in the database; the last that was known where it does not answer, for the others must be told."""
+    with suppress(Exception):
+        async with asyncio.timeout(_ASKED_WITHIN_S):
+            condition = await tenants.condition()
+        differences.set(condition.differences)
+        for kind, at in condition.finished_at.items():
+            finished.labels(kind).set(at.timestamp())
+
+
 # The framework appends the charset itself.
 _MEDIA_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
 
@@ -77,10 +101,11 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
         opt={"public": True} if public else {"scope": "admin"},
         media_type=_MEDIA_TYPE,
         include_in_schema=False,
-        sync_to_thread=False,
+        dependencies={"tenants": given("counted_tenants")},
         **layers,
     )
-    def metrics() -> Response[bytes]:
+    async def metrics(tenants: Given[Tenants]) -> Response[bytes]:
+        await _ask(tenants)
         return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
     return metrics

@@ -31,6 +31,9 @@ def _statements() -> list[str]:
         # Who looks after the counters of every tenant asks which are lost.
         "CREATE POLICY qs_sweeper_select ON stat_epoch FOR SELECT TO qs_sweeper USING (true)",
         "GRANT SELECT (tenant_id, epoch) ON stat_epoch TO qs_sweeper",
+        # Metrics tell how old the figures of all tenants are and how many differences there are.
+        "CREATE POLICY qs_sweeper_select ON stat_sync FOR SELECT TO qs_sweeper USING (true)",
+        "GRANT SELECT (tenant_id, kind, began_at, differences) ON stat_sync TO qs_sweeper",
     ]
 
 

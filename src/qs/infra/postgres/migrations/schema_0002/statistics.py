@@ -32,7 +32,7 @@ CREATE TABLE stat_epoch (
     made_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )""",
     # term is the fencing term of the lease. began_at and as_of are those of the last pass that was finished,
-    # whole is false while one is under way or was cut off.
+    # whole is false while one is under way or was cut off; differences are those a validation left.
     """
 CREATE TABLE stat_sync (
     tenant_id uuid NOT NULL REFERENCES tenant (id),
@@ -45,6 +45,7 @@ CREATE TABLE stat_sync (
     as_of timestamptz,
     position bigint NOT NULL DEFAULT 0,
     closed_through date,
+    differences integer NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, kind)
 )""",
     f"""
