@@ -35,7 +35,7 @@ $(STAMP):
 	@touch $@
 
 demo: setup ## Play a published trial, enrollment to last expiry, in under 90 s
-	@$(BIN)/qs demo
+	@$(BIN)/qs demo --plot build/demo-retention.svg
 
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/qs up

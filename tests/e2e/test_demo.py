@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import psutil
 import pytest
@@ -32,7 +33,7 @@ def test_the_demonstration_reaches_the_published_figures_and_leaves_nothing_behi
         }
 
         done = subprocess.run(
-            [sys.executable, "-m", "qs", "demo", "--json"],
+            [sys.executable, "-m", "qs", "demo", "--json", "--plot", "curves/retention.svg"],
             capture_output=True,
             text=True,
             env=environment,
@@ -45,6 +46,13 @@ def test_the_demonstration_reaches_the_published_figures_and_leaves_nothing_behi
         found = json.loads(done.stdout)
         assert {key: found[key] for key in EXPECTED} == EXPECTED
         assert found["deliveries"]["sent"] >= 620
+        assert found["statistics"]["differences"] == 0
+        assert found["statistics"]["survival"] == [0.97, 0.73, 0.58, 0.52]
+        assert found["statistics"]["synced"].keys() == {"daily", "accumulated", "plan"}
+        assert min(found["statistics"]["synced"].values()) > 0
+        assert done.stderr.splitlines()[-1] == "the retention curve is in curves/retention.svg"
+        drawn = Path(scratch, "curves", "retention.svg").read_text(encoding="utf-8")
+        assert "Retention: Follow-up at 2, 3, 5 and 8 months" in drawn
         wait_until(lambda: not _processes_of(scratch), "everything it started has ended")
         assert [name for name in os.listdir(scratch) if name.startswith("qs-demo-")] == []
 

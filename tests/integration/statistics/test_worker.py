@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import sys
+from functools import partial
 
 import pytest
 
@@ -36,7 +37,7 @@ async def test_a_killed_worker_and_an_emptied_redis_count_every_event_once(ward,
         for number in range(4):
             before = await acknowledged(ward)
             await ward.enroll_many(await ward.plan(), 300)
-            await eventually(lambda before=before: some_counted(before), within=90)
+            await eventually(partial(some_counted, before), within=90)
             await asyncio.sleep(random.uniform(0, 0.05))
             if number % 2:
                 await redis.flushall()

@@ -89,16 +89,15 @@ def test_after_a_move_dates_are_those_of_the_new_zone_and_none_is_left_out():
 
 def test_laws_name_what_is_broken():
     plan = {
-
-            "total": 6,
-            "pending": 1,
-            "currently_open": 1,
-            "completed": 1,
-            "expired": 1,
-            "missed": 1,
-            "canceled": 1
-        ,
-        "enrolled": 2, "active": 1,
+        "total": 6,
+        "pending": 1,
+        "currently_open": 1,
+        "completed": 1,
+        "expired": 1,
+        "missed": 1,
+        "canceled": 1,
+        "enrolled": 2,
+        "active": 1,
     }
     happened = {"opened": 4, "completed": 1, "expired": 1, "canceled_open": 1, "missed": 1}
     totals = {"completed": 1, "on_time": 1, "expired": 1, "expired:manual": 1}

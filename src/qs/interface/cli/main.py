@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "plan": "List, show, create, preview, enroll into and import plans.",
     "task": "List, show, explain, open, expire and re-issue tasks.",
     "sweep": "Expire and open everything that is due now.",
+    "stats": "Sync, validate, show and draw statistics.",
     "events": "Follow the event feed, or publish events again.",
     "notifications": "List, show and replay deliveries.",
     "clock": "Show business time, or advance it outside production.",

@@ -6,13 +6,15 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qs.interface.cli.output import Json, emit, fail, note
+from qs.interface.cli.output import Json, emit, fail, failing_plainly, note
 from qs.interface.cli.session import open_container
+from qs.interface.cli.stats_plots import drawing, refuse_other_suffixes
 from qs.settings import load_settings
 
 app = typer.Typer()
@@ -25,6 +27,10 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the service up to look at, until Ctrl-C.")
     ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the retention curve as FILE.png or FILE.svg."),
+    ] = None,
     json_mode: Json = False,
 ) -> None:
     """Play the follow-up of a published trial on servers and data of its own, then clean up.
@@ -32,9 +38,11 @@ def demo(
     100 synthetic testees are enrolled; business time moves from due instant to due instant; each sweep goes over
     HTTP, each link comes out of a mail that was really sent, and each answer goes in through its link.
     """
+    if plot is not None:
+        _see_that_it_can_be_drawn(plot)
     try:
-        differences = asyncio.run(_demo(keep, json_mode))
-    except KeyboardInterrupt:
+        differences = asyncio.run(_demo(keep, plot, json_mode))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed, which the demonstration needs: pip install 'qs[embedded,demo]'")
@@ -42,7 +50,16 @@ def demo(
         fail("not as the trial published it: " + "; ".join(differences))
 
 
-async def _demo(keep: bool, json_mode: bool) -> list[str]:
+def _see_that_it_can_be_drawn(file: Path) -> None:
+    """What would only be found out at the end is looked at first."""
+    refuse_other_suffixes(file)
+    with drawing(), failing_plainly():
+        import qs.infra.statistics.canvas  # noqa: F401
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+
+async def _demo(keep: bool, plot: Path | None, json_mode: bool) -> list[str]:
     from qs.interface.cli.demo.mailbox import Mailbox
     from qs.interface.cli.demo.play import Play
     from qs.interface.cli.demo.service import Service
@@ -58,6 +75,11 @@ async def _demo(keep: bool, json_mode: bool) -> list[str]:
             async with open_container(settings) as container:
                 outcome = await Play(container, service, mailbox, note).run(address)
             emit(outcome.to_dict(), json_mode, outcome.table())
+            if keep and plot is None and find_spec("matplotlib"):
+                plot = home / "retention.svg"
+            if plot is not None:
+                outcome.draw(plot)
+                note(f"the retention curve is in {plot}")
             if keep:
                 note(
                     f"qs answers at {address}/schema; user {service.admin_username}, {service.admin_password}"

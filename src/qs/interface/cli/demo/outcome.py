@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qs.application.plan.reading import Recount
+from qs.interface.cli.demo.statistics import Statistics
 from qs.interface.cli.demo.trial import ANSWERED, Trial
+from qs.interface.cli.stats_tables import survival_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 _EVENTS = ("task_opened", "task_completed", "task_expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Counts after the last expiry; ``recount`` comes from the tasks themselves."""
+    """Counts after the last expiry."""
 
-    recount: Recount
+    statistics: Statistics
     events: Mapping[str, int]
     deliveries: Mapping[str, int]
     unacknowledged: int
@@ -25,15 +27,15 @@ class Outcome:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        occasions = self.recount.occasions
-        n, d = self.recount.followup
+        occasions = self.statistics.occasions
         return {
-            "tasks": sum(o.total for o in occasions),
-            "opened": sum(o.opened for o in occasions),
-            "completed": sum(o.completed for o in occasions),
-            "expired": sum(o.expired for o in occasions),
-            "retention": self.recount.retention,
-            "followup": {"n": n, "d": d, "rate": n / d if d else None},
+            "tasks": sum(each["total"] for each in occasions),
+            "opened": sum(each["opened"] for each in occasions),
+            "completed": sum(each["completed"] for each in occasions),
+            "expired": sum(each["expired"] for each in occasions),
+            "retention": self.statistics.retention,
+            "followup": self.statistics.followup,
+            "statistics": self.statistics.to_dict(),
             "events": {name: self.events.get(name, 0) for name in _EVENTS},
             "deliveries": dict(self.deliveries),
             "unacknowledged": self.unacknowledged,
@@ -63,36 +65,45 @@ class Outcome:
             "unacknowledged": 0,
         }
         found = self.to_dict()
+        told = found["statistics"]
+        found |= {"validation": told["differences"], "Kaplan-Meier": told["survival"]}
+        expected |= {"validation": 0, "Kaplan-Meier": [n / people for n in ANSWERED[1:]]}
         wrong = [
             f"{key} is {found[key]}, not {value}" for key, value in expected.items() if found[key] != value
         ]
         unsent = sum(count for status, count in self.deliveries.items() if status != "sent")
         return [*wrong, f"{unsent} deliveries were not sent"] if unsent else wrong
 
-    def table(self) -> "Table":
-        """One line per occasion."""
+    def table(self) -> "Group":
+        """One line per occasion, and the retention curve."""
+        from rich.console import Group
+
         from qs.interface.cli.output import rows
 
+        columns = ("occasion", "date", "opened", "completed", "expired", "completion")
         lines = [
             (
-                o.seq,
+                each["seq"],
                 day.strftime("%a %Y-%m-%d"),
-                o.opened,
-                o.completed,
-                o.expired,
-                f"{o.completed / o.opened:.0%}",
+                each["opened"],
+                each["completed"],
+                each["expired"],
+                f"{each['completed'] / each['opened']:.0%}",
             )
-            for o, day in zip(self.recount.occasions, self.trial.occasions, strict=True)
-            if o.opened
+            for each, day in zip(self.statistics.occasions, self.trial.occasions, strict=True)
+            if each["opened"]
         ]
-        return rows(
-            ("occasion", "date", "opened", "completed", "expired", "completion"), lines, title=self._title()
-        )
+        return Group(rows(columns, lines, title=self._title()), survival_table(self.statistics.survival))
+
+    def draw(self, file: Path) -> None:
+        """Writes the retention curve as PNG or SVG. Raises OSError."""
+        self.statistics.draw(self.trial.plan["name"], file)
 
     def _title(self) -> str:
-        n, d = self.recount.followup
+        n, d = (self.statistics.followup[name] for name in ("n", "d"))
         sent = self.deliveries.get("sent", 0)
         return (
             f"{self.trial.plan['name']}: 100 people, {n} of {d} follow-ups answered ({n / d if d else 0:.1%}), "
-            f"{sent} messages sent, {self.unacknowledged} events waiting, {self.seconds:.0f} s"
+            f"{sent} messages sent, {self.unacknowledged} events waiting, "
+            f"{self.statistics.differences} differences in the statistics, {self.seconds:.0f} s"
         )

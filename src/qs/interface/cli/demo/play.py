@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
@@ -14,6 +13,7 @@ from qs.interface.cli.demo.client import Client
 from qs.interface.cli.demo.mailbox import Mailbox
 from qs.interface.cli.demo.outcome import Outcome
 from qs.interface.cli.demo.service import Service
+from qs.interface.cli.demo.statistics import sync_and_validate
 from qs.interface.cli.demo.trial import ANSWERED, Trial, load
 
 _MAIL_S = 60
@@ -44,11 +44,12 @@ class Play:
             for seq, planned_at in enumerate(await self._planned(staff, plan_id), start=1):
                 await self._occasion(scheduler, patient, seq, planned_at)
             await self._drained(staff)
-            return await self._outcome(staff, UUID(plan_id), trial, started)
+            return await self._outcome(scheduler, staff, plan_id, trial, started)
 
     async def _log_in_scheduler(self, scheduler: Client) -> None:
         accounts = self._container.service_account_administration()
-        made = await accounts.create(DEFAULT_TENANT, "demo-scheduler", ["tasks:schedule"], actor=_ACTOR)
+        scopes = ["tasks:schedule", "statistics:sync"]
+        made = await accounts.create(DEFAULT_TENANT, "demo-scheduler", scopes, actor=_ACTOR)
         await scheduler.grant(made.account.client_id, made.client_secret)
 
     async def _enroll(self, staff: Client, trial: Trial) -> str:
@@ -96,12 +97,15 @@ class Play:
             while (await self._container.event_backlog().measure()).unacknowledged or await _queued(staff):
                 await asyncio.sleep(0.1)
 
-    async def _outcome(self, staff: Client, plan_id: UUID, trial: Trial, started: float) -> Outcome:
-        recount = await self._container.plan_reading().recount(DEFAULT_TENANT, plan_id)
+    async def _outcome(
+        self, scheduler: Client, staff: Client, plan_id: str, trial: Trial, started: float
+    ) -> Outcome:
+        statistics = await sync_and_validate(scheduler, staff, plan_id)
+        self._tell(f"statistics synced and validated, {statistics.differences} differences")
         backlog = await self._container.event_backlog().measure()
         deliveries = await _deliveries(staff)
         return Outcome(
-            recount,
+            statistics,
             await _events(staff),
             deliveries,
             backlog.unacknowledged,

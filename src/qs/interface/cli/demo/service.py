@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 _KEPT = ("QS_PG_BIN", "QS_REDIS_BIN")
-_STOP_S = 40
+# The supervisor kills after 30 s what does not end, and stops the servers then.
+_STOP_S = 60
 
 
 class ServiceFailed(Exception):
