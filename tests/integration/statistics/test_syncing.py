@@ -206,7 +206,10 @@ async def test_all_tenants_are_synced_in_turn(ward, container, truth):
     done = await container.statistics_syncing().sync(Kind.DAILY, None)
 
     assert done["status"] == "done"
-    await truth.execute("UPDATE stat_daily SET opened = opened + 1 WHERE dimension = 'scale' AND opened > 0")
+    await truth.execute(
+        "UPDATE stat_daily SET opened = opened + 1 WHERE tenant_id = $1 AND dimension = 'scale' AND opened > 0",
+        ward.tenant_id,
+    )
     found = await container.validation().validate(None)
     assert {each["tenant_id"] for each in found["differences"]} == {str(ward.tenant_id)}
     await container.validation().validate(None, repair=True)
