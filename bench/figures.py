@@ -54,7 +54,7 @@ async def counting(world: World, events: int) -> Case:
 
     async def prepare(number: int) -> None:
         await redis.flushdb()
-        await counters.install(DEFAULT_TENANT, epoch, {}, _none())
+        await counters.install(DEFAULT_TENANT, epoch, {}, ())
         told[number] = facts(number)
 
     async def run_limit(number: int) -> int:
@@ -243,9 +243,3 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk
-
-
-async def _none() -> Any:
-    none: list[Any] = []
-    for each in none:
-        yield each

@@ -96,9 +96,10 @@ class CounterMending:
             async with self._truths(tenant_id) as truth:
                 stretches = calendar.stretches(_well_before(epoch.live_from), truth.now + _DAY)
                 figures = await truth.figures([s for s in stretches if s.day >= epoch.live_from])
-                claims = truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)
+                claims = [ids async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)]
                 began = await truth.first_instant() if before is None else None
-                await self._counters.install(tenant_id, epoch.id, figures, claims)
+            # The snapshot is over before Redis is written to, which may take longer than it may stand idle.
+            await self._counters.install(tenant_id, epoch.id, figures, claims)
         if began is not None:
             await self._count_history(tenant_id, began, epoch, calendar)
         _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=len(figures))

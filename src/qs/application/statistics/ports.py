@@ -1,6 +1,6 @@
 """What the statistics context needs from outside."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -51,7 +51,7 @@ class Counters(Protocol):
     async def forget_claims(self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID]) -> None: ...
 
     async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: AsyncIterator[Sequence[UUID]]
+        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: Iterable[Sequence[UUID]]
     ) -> None:
         """Makes these the tenant's counters, all of which are to be synced, and these the claims."""
         ...

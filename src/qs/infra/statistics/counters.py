@@ -4,7 +4,7 @@ Keys of a tenant share a hash tag, so that a cluster keeps them together. All bu
 left of an earlier one can neither be read nor added to.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any, TypeVar
@@ -164,7 +164,7 @@ class RedisCounters:
         return frozenset(ids[number - 1] for number in before)
 
     async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: AsyncIterator[Sequence[UUID]]
+        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: Iterable[Sequence[UUID]]
     ) -> None:
         prefix, made, run_id = _prefix(tenant_id, epoch), 0, await self._run_id()
         rest = iter(figures.items())
@@ -174,7 +174,7 @@ class RedisCounters:
                 _append(arguments, place, counts)
             await _asked(self._make(args=arguments))
             made += len(chunk)
-        async for ids in claims:
+        for ids in claims:
             await _asked(self._claim(args=[prefix, *(id_.bytes for id_ in ids)]))
             made += len(ids)
         if await self._run_id() != run_id:
