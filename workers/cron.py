@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import structlog
 from arq.connections import ArqRedis
 from arq.cron import cron
 from arq.worker import Worker
@@ -25,7 +24,6 @@ from redis.backoff import ExponentialBackoff
 from qs.application.scheduler.firing import DutyFiring
 from qs.container import Container, build_container, close
 from qs.domain.kernel.errors import Unavailable
-from qs.infra.postgres.failures import translate
 from qs.infra.redis.client import AWAY, READ_TIMEOUT_S
 from qs.logs import configure_logging
 from qs.provisioning import provisioned
@@ -33,14 +31,14 @@ from qs.settings import load_settings
 from workers.runtime import Loop, keep_working
 
 TICK_EVERY_S = 5
+# A stop is heeded between two of these.
+_LISTEN_S = 0.5
 QUEUE = "qs:arq:clock"
 # Shorter than the grace period of the process, so that there is time to give back what does not end.
 DRAIN_WITHIN = timedelta(seconds=15)
 
 # Bare arq ends for good when Redis stays away longer than this; under `qs worker` it is started again for ever.
 _BARE_RETRIES = 60
-
-_log = structlog.get_logger()
 
 
 class WakeUpsAway(Unavailable):
@@ -51,38 +49,45 @@ class WakeUpsAway(Unavailable):
 
 
 class DutyClock:
-    """Looks for due duties when told to, and by itself when nobody has told it for a while."""
+    """Looks for due duties when woken, and by itself when nobody has woken it for a while."""
 
     def __init__(self, firing: DutyFiring) -> None:
         self._firing = firing
         self._silence_s = 2.0 * TICK_EVERY_S
         self._looked_at = float("-inf")
+        self._woken = asyncio.Event()
 
-    async def tick(self) -> None:
-        """Fires what is due; its work goes on in this process afterwards."""
-        self._looked_at = time.monotonic()
+    def wake(self) -> None:
+        """The clock looks at once; whoever calls this neither waits for it nor can break it off."""
+        self._woken.set()
+
+    async def listen(self) -> None:
+        """Waits a moment for a wake-up; fires what is due when there was one or when there was none for too long.
+
+        The first time it does not wait, so that missed slots are caught up. What is fired goes on in this process
+        afterwards.
+        """
+        silence_ends_in_s = self._looked_at + self._silence_s - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(max(silence_ends_in_s, 0.0), _LISTEN_S)):
+                await self._woken.wait()
+        if not self._woken.is_set() and silence_ends_in_s > _LISTEN_S:
+            return
+        self._woken.clear()
+        # Should this look fail, the next one comes without a wake-up.
+        self._looked_at = float("-inf")
         await self._firing.fire_due()
-
-    async def break_silence(self) -> None:
-        """Looks the first time it is called, so that missed slots are caught up, and then after every silence."""
-        if time.monotonic() - self._looked_at >= self._silence_s:
-            await self.tick()
+        self._looked_at = time.monotonic()
 
     def watch(self) -> Loop:
-        """The step that keeps the clock going without arq."""
-        return Loop("watch", self.break_silence, 1.0)
+        """The step that keeps the clock going, with arq or without."""
+        return Loop("watch", self.listen, 0.0)
 
 
 async def tick(ctx: dict[Any, Any]) -> None:
-    """arq's wake-up."""
+    """arq's wake-up. arq cancels what it runs when it stops, so the look itself is not its to run."""
     clock: DutyClock = ctx["clock"]
-    try:
-        await clock.tick()
-    except Exception as error:
-        if not isinstance(translate(error), Unavailable):
-            raise
-        # The next wake-up comes in seconds; arq would print the whole stack of each one that fails till then.
-        _log.warning("clock_tick_failed", error=type(error).__name__)
+    clock.wake()
 
 
 def _encode(message: dict[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ from qs.settings import Settings, SettingsError
 from qs.settings.keys import all_keys
 from qs.settings.sources import SHORT_FORMS
 
+_LETTING_GO_S = 1.0
+
 
 def is_embedded(settings: Settings) -> bool:
     """Whether these settings leave it to qs to bring a server of its own."""
@@ -66,8 +68,9 @@ def stop_unused_servers(settings: Settings) -> None:
 
     lease = locks.open_lock(Control.of(settings.home).lease)
     try:
-        # Held alone it keeps new clients waiting, so that none comes by servers that are about to stop.
-        if locks.take(lease):
+        # Held alone it keeps new clients waiting, so that none comes by servers that are about to stop. The keeper,
+        # too, takes it for a moment to see whether anybody has it.
+        if locks.take_within(lease, _LETTING_GO_S):
             stop(settings.home)
     finally:
         os.close(lease)

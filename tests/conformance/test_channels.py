@@ -1,5 +1,6 @@
 """What every channel promises, held against real servers."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -18,7 +19,7 @@ from qs.infra.notification.channels.webhook import WebhookChannel, WebhookSecret
 from tests.support.receivers import ENDLESS, HANG, MailReceiver, WebReceiver
 
 OLD, NEW = "whsec_" + "b2xk" * 8, "whsec_" + "bmV3" * 8
-SOON = timedelta(seconds=1)
+PATIENT = timedelta(seconds=30)
 LINK = "https://answer.example.org/e?token=0190a0b0&task_id=1"
 
 
@@ -54,7 +55,7 @@ async def mail():
     receiver = MailReceiver()
     await receiver.start()
     yield receiver
-    await receiver.stop()
+    await receiver.close()
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def web():
     receiver = WebReceiver()
     await receiver.start()
     yield receiver
-    await receiver.stop()
+    await receiver.close()
 
 
 @pytest.fixture
@@ -75,12 +76,12 @@ async def client():
 @pytest.fixture
 def email_channel(mail):
     server = MailServer("127.0.0.1", mail.port, "none", "问卷 <qs@clinic.example.org>")
-    return EmailChannel(server, deadline=SOON)
+    return EmailChannel(server, deadline=PATIENT)
 
 
 @pytest.fixture
 def webhook_channel(web, client):
-    return WebhookChannel(client, web.url, [NEW, OLD], deadline=SOON)
+    return WebhookChannel(client, web.url, [NEW, OLD], deadline=PATIENT)
 
 
 def _rig(name: str, request: pytest.FixtureRequest) -> Rig:
@@ -243,8 +244,18 @@ async def test_a_receiver_that_asks_to_wait_is_heard(web, webhook_channel):
     assert failure.value.retry_after == timedelta(seconds=120)
 
 
+async def test_a_receiver_that_does_not_answer_in_time_is_tried_again(web, client):
+    web.answers.append(HANG)
+    channel = WebhookChannel(client, web.url, [NEW], deadline=timedelta(milliseconds=500))
+
+    with pytest.raises(ChannelFailure) as failure:
+        await channel.send(a_message())
+
+    assert not failure.value.permanent
+
+
 @pytest.mark.parametrize(
-    "answer", [HANG, b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", b"nonsense\r\n\r\n"]
+    "answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", b"nonsense\r\n\r\n"]
 )
 async def test_a_receiver_that_does_not_answer_properly_is_tried_again(web, webhook_channel, answer):
     web.answers.append(answer)
@@ -284,7 +295,7 @@ async def test_a_webhook_down_is_tried_again(web, webhook_channel):
 @pytest.mark.parametrize("secret", ["whsec_!", "", "whsec_", "whsec_c2hvcnQ="])
 def test_a_secret_nothing_can_be_signed_with_is_refused(client, secret):
     with pytest.raises(WebhookSecretUnusable):
-        WebhookChannel(client, "https://example.org", [secret], deadline=SOON)
+        WebhookChannel(client, "https://example.org", [secret], deadline=PATIENT)
 
 
 # email
@@ -369,9 +380,21 @@ async def test_a_login_the_server_does_not_know_is_no_fault_of_the_message(mail)
     server = MailServer("127.0.0.1", mail.port, "none", "qs@example.org", "qs", "secret")
 
     with pytest.raises(ChannelFailure) as failure:
-        await EmailChannel(server, deadline=SOON).send(a_message())
+        await EmailChannel(server, deadline=PATIENT).send(a_message())
 
     assert not failure.value.permanent
+
+
+async def test_a_mail_that_was_accepted_is_sent_although_the_server_hangs_at_the_farewell(
+    mail, email_channel
+):
+    mail.hangs_at_quit = True
+
+    async with asyncio.timeout(PATIENT.total_seconds() / 2):
+        answer = await email_channel.send(a_message())
+
+    assert answer.startswith("OK queued")
+    assert len(mail.accepted) == 1
 
 
 async def test_a_server_without_tls_gets_nothing_where_tls_is_asked_for(mail):
@@ -379,7 +402,7 @@ async def test_a_server_without_tls_gets_nothing_where_tls_is_asked_for(mail):
         server = MailServer("127.0.0.1", mail.port, tls, "qs@example.org")
 
         with pytest.raises(ChannelFailure) as failure:
-            await EmailChannel(server, deadline=SOON).send(a_message())
+            await EmailChannel(server, deadline=PATIENT).send(a_message())
 
         assert not failure.value.permanent
     assert mail.accepted == []

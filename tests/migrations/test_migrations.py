@@ -17,6 +17,7 @@ from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.migrate import current_revision, downgrade, head_revision, upgrade
 from qs.infra.postgres.roles import RolesUnavailable
 from tests.support import databases
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +51,26 @@ async def test_upgrades_that_start_at_once_wait_for_one_another(empty_database) 
     done = await asyncio.gather(*(_alembic_upgrade(empty_database) for _ in range(3)))
 
     assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+    assert await current_revision(empty_database) == head_revision()
+
+
+async def test_an_upgrade_waits_for_another_one_longer_than_it_waits_for_a_table(empty_database) -> None:
+    other = await asyncpg.connect(empty_database)
+    await other.execute("SELECT pg_advisory_lock(hashtextextended('qs.migrations', 0))")
+    upgrading = asyncio.create_task(upgrade(empty_database))
+
+    async def has_waited() -> bool:
+        assert not upgrading.done(), upgrading.exception()
+        found = await other.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event = 'advisory' AND clock_timestamp() - query_start > interval '2.5 s')"
+        )
+        return bool(found)
+
+    await eventually(has_waited, within=60)
+    await other.close()
+    await upgrading
+
     assert await current_revision(empty_database) == head_revision()
 
 

@@ -14,17 +14,30 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class HeldPort:
+    """A port of loopback that nobody else is given until it is released, its receiver being up or down."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        # Bound and not listened on it refuses callers; by this option the receiver may listen beside it.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number = int(self._socket.getsockname()[1])
+
+    def release(self) -> None:
+        self._socket.close()
 
 
 class MailReceiver:
-    """Keeps what it accepts; ``answers`` are given instead, one per message, to RCPT or DATA."""
+    """Keeps what it accepts; ``answers`` are given instead, one per message, to RCPT or DATA.
+
+    With ``hangs_at_quit`` it never says goodbye.
+    """
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self._held_port = HeldPort()
+        self.port = self._held_port.number
+        self.hangs_at_quit = False
         self.accepted: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.answers_to_rcpt: list[str] = []
@@ -43,6 +56,15 @@ class MailReceiver:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def close(self) -> None:
+        await self.stop()
+        self._held_port.release()
+
+    async def handle_QUIT(self, server, session, envelope) -> str:
+        if self.hangs_at_quit:
+            await asyncio.sleep(3600)
+        return "221 Bye"
 
     async def handle_RCPT(self, server, session, envelope, address, options) -> str:
         if self.answers_to_rcpt:
@@ -77,7 +99,8 @@ class WebReceiver:
     """Keeps what it is sent and answers 200, or what ``answers`` says: a status, a raw answer, HANG or ENDLESS."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self._held_port = HeldPort()
+        self.port = self._held_port.number
         self.received: list[Received] = []
         self.answers: list[int | bytes | str] = []
         self._server: asyncio.Server | None = None
@@ -97,6 +120,10 @@ class WebReceiver:
         for talk in self._talks:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self.stop()
+        self._held_port.release()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = asyncio.current_task()

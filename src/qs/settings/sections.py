@@ -167,11 +167,10 @@ class OutboundSettings(Section, frozen=True):
 
 
 class SweepSettings(Section, frozen=True):
-    """Tasks per transaction, the longest one sweep may take, and its rest between batches."""
+    """Tasks per transaction, and the longest one sweep may take."""
 
     batch: Annotated[int, whole(1, 50000)] = 2000
     max_seconds: Annotated[float, seconds(1, 3600)] = 120.0
-    pause_s: Annotated[float, seconds(0, 60)] = 0.0
 
 
 class RetentionSettings(Section, frozen=True):

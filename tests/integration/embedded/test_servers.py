@@ -1,18 +1,23 @@
 """The servers start, are shared, stop, and keep their data."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from qs.infra.embedded import discard, ensure, status, stop
+from qs.infra.embedded import discard, ensure, locks, status, stop
 from qs.infra.embedded.binaries import find_psql
+from qs.infra.embedded.layout import Control
 from qs.infra.embedded.logs import open_log
+from qs.provisioning import stop_unused_servers
+from qs.settings import Settings
 from tests.integration.embedded.machine import Client, answer, is_gone, redis_command, sql, wait_until
 
 
@@ -86,9 +91,9 @@ def test_the_servers_stop_after_the_last_lease_and_their_data_stay(home: Path) -
     lease.close()
     wait_until(lambda: not status(home).running)
 
-    assert is_gone(before.keeper_pid)
-    assert is_gone(before.postgres_pid)
-    assert is_gone(before.redis_pid)
+    wait_until(lambda: is_gone(before.keeper_pid))
+    wait_until(lambda: is_gone(before.postgres_pid))
+    wait_until(lambda: is_gone(before.redis_pid))
     with ensure(home) as again:
         assert again.database_url == lease.database_url
         assert sql(again.database_url, "SELECT value FROM kept") == 42
@@ -120,14 +125,37 @@ def test_stop_ends_the_servers_though_a_lease_is_held(home: Path) -> None:
 
         assert stop(home)
 
-        assert is_gone(before.keeper_pid)
-        assert is_gone(before.postgres_pid)
-        assert is_gone(before.redis_pid)
+        wait_until(lambda: is_gone(before.keeper_pid))
+        wait_until(lambda: is_gone(before.postgres_pid))
+        wait_until(lambda: is_gone(before.redis_pid))
         assert status(home).phase == "stopped"
         assert not stop(home)
         with ensure(home, ephemeral=True) as again:
             assert answer(again.database_url, again.redis_url)
             assert again.database_url == lease.database_url
+
+
+def test_unused_servers_are_stopped_although_somebody_has_the_lease_for_a_moment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QS_EMBEDDED_LINGER", "600")
+    ensure(home, ephemeral=True).close()
+    descriptor = locks.open_lock(Control(home).lease)
+    wait_until(lambda: locks.take(descriptor))
+    letting_go = Timer(0.2, os.close, [descriptor])
+    letting_go.start()
+
+    stop_unused_servers(Settings(home=home))
+
+    letting_go.join()
+    assert not status(home).running
+
+
+def test_servers_that_are_in_use_are_not_stopped(home: Path) -> None:
+    with ensure(home, ephemeral=True):
+        stop_unused_servers(Settings(home=home))
+
+        assert status(home).running
 
 
 def test_looking_at_a_home_without_servers_makes_nothing(new_home: Path) -> None:
@@ -157,8 +185,8 @@ def test_servers_whose_home_was_removed_end(home: Path) -> None:
         home.rename(home.with_name("removed"))
 
         wait_until(lambda: is_gone(before.keeper_pid))
-        assert is_gone(before.postgres_pid)
-        assert is_gone(before.redis_pid)
+        wait_until(lambda: is_gone(before.postgres_pid))
+        wait_until(lambda: is_gone(before.redis_pid))
 
 
 def test_the_logs_hold_no_statement_and_no_value_of_a_row(home: Path) -> None:

@@ -41,11 +41,14 @@ async def test_tail_shows_the_newest_events_one_a_line(environment, engine, redi
 
     code, out, err = await call(environment, "events", "tail", "--json")
     _, plain, _ = await call(environment, "events", "tail", "--after", "23")
+    _, planned, _ = await call(environment, "events", "tail", "--after", "23", "--context", "plan")
+    _, none, _ = await call(environment, "events", "tail", "--context", "scheduler")
 
     assert (code, err) == (0, "")
     assert [int(json.loads(line)["sequence"]) for line in out.splitlines()] == list(range(6, 26))
     assert [line.split()[0] for line in plain.splitlines()] == ["24", "25"]
     assert "TaskOpened" in plain
+    assert (planned, none) == (plain, "")
 
 
 async def test_tail_follows_until_it_is_interrupted(environment, engine, redis):

@@ -223,6 +223,53 @@ async def test_the_link_is_in_the_stream_only_when_asked_for(engine, redis):
         assert not any("token=" in data for data in stored)
 
 
+async def test_links_are_read_side_by_side_and_a_few_in_each_turn(engine, redis):
+    """Else a turn would stand idle until the server ends it, and nothing would ever be published."""
+    reading, most = 0, 0
+
+    class Links:
+        async def show(self, tenant_id, task_id):
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            await asyncio.sleep(0.005)
+            reading -= 1
+
+    await record_opened(engine, 250)
+    relay = Relay(SqlRelayOutbox(engine), make_streams(redis), Envelopes(Links()))
+    lengths = []
+    while await relay.cycle():
+        lengths.append(await redis.xlen(STREAM))
+
+    assert lengths == [0, 100, 200, 250]
+    assert most == 10
+    assert [int(event["sequence"]) for event in await in_stream(redis)] == list(range(1, 251))
+
+
+async def test_a_link_that_cannot_be_read_for_no_known_reason_stops_the_turn_when_all_have_been_asked(
+    engine, redis
+):
+    asked = []
+
+    class Links:
+        async def show(self, tenant_id, task_id):
+            asked.append(task_id)
+            if len(asked) == 1:
+                raise ConnectionError
+            await asyncio.sleep(0.005)
+            asked.append(task_id)
+
+    await record_opened(engine, 3)
+    relay = Relay(SqlRelayOutbox(engine), make_streams(redis), Envelopes(Links()))
+    await relay.cycle()
+
+    with pytest.raises(ConnectionError):
+        await relay.cycle()
+
+    assert len(asked) == 1 + 2 * 2
+    assert await redis.xlen(STREAM) == 0
+
+
 async def test_old_entries_leave_the_stream(engine, redis):
     await record_opened(engine, 10)
     await publish_all(engine, redis)

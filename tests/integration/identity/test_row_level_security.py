@@ -194,6 +194,23 @@ async def test_the_audit_log_can_be_added_to_and_nothing_else(tables: dict[str, 
             await as_application(engine, OURS, statement)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data = '{}'",
+        "tenant_id = gen_random_uuid()",
+        "name = 'x'",
+        "occurred_at = now()",
+        "ordinal = DEFAULT",
+    ],
+)
+async def test_the_relay_cannot_rewrite_what_happened(engine: AsyncEngine, change: str):
+    async with engine.connect() as connection:
+        await connection.execute(text("SET LOCAL ROLE qs_relay"))
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await connection.execute(text(f"UPDATE outbox SET {change}"))
+
+
 async def test_whoever_looks_accounts_up_changes_nothing_and_sees_no_tenants_data(
     tables: dict[str, str], engine: AsyncEngine
 ):

@@ -12,7 +12,7 @@ async def mail():
     receiver = MailReceiver()
     await receiver.start()
     yield receiver
-    await receiver.stop()
+    await receiver.close()
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def web():
     receiver = WebReceiver()
     await receiver.start()
     yield receiver
-    await receiver.stop()
+    await receiver.close()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def settings(settings, mail, web):
             max_attempts=4,
             backoff_s=0.01,
             backoff_max_s=0.05,
-            timeout_s=1.0,
+            timeout_s=30.0,
         ),
         outbound=OutboundSettings(allow_networks=("127.0.0.0/8",)),
     )

@@ -1,4 +1,4 @@
-"""Connections after the server has closed them."""
+"""Connections that the server closes, and those it has closed."""
 
 from typing import Any
 
@@ -23,6 +23,13 @@ async def test_the_first_statement_after_the_server_closed_every_connection_succ
     for _ in range(4):
         async with engine.connect() as connection:
             assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_transaction_in_which_its_process_froze_is_ended_by_the_server(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        limit = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+
+    assert limit == "1min"
 
 
 async def _close_all_but_mine(dsn: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from qs.interface.cli.supervisor import Backoff, Child, Program, Supervisor
+from qs.interface.cli.supervisor import NOT_STARTED, Backoff, Child, Program, Supervisor
 from tests.support.processes import clean_environment, marked, wait_until
 
 QUICK = Backoff(first=0.01, longest=0.05)
@@ -52,7 +52,7 @@ def numbers(file: Path) -> list[int]:
 
 
 async def until(file: Path, count: int) -> list[int]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(numbers(file)) < count:
             await asyncio.sleep(0.01)
     return numbers(file)
@@ -66,7 +66,7 @@ async def supervising(programs: Sequence[Program], grace: float = 20.0) -> Async
         yield stop
     finally:
         stop.set()
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, 60)
 
 
 async def test_a_program_that_was_killed_is_started_again(tmp_path: Path, mark: str) -> None:
@@ -114,6 +114,33 @@ async def test_a_program_that_cannot_be_started_is_tried_again(mark: str) -> Non
     await asyncio.wait_for(Supervisor([absent], backoff=QUICK, on_death=died).run(enough), 30)
 
     assert deaths == [7, 7, 7]
+
+
+async def test_a_program_that_does_not_exist_is_tried_again_and_leaves_the_others_alone(
+    tmp_path: Path, mark: str
+) -> None:
+    file = tmp_path / "pids"
+    absent = Program("absent", (str(tmp_path / "nowhere" / "python"),), clean_environment(MARK=mark))
+    deaths: list[tuple[str, int]] = []
+    stop, enough = asyncio.Event(), asyncio.Event()
+
+    def died(program: Program, exit_code: int) -> None:
+        deaths.append((program.name, exit_code))
+        if len(deaths) == 3:
+            enough.set()
+
+    supervisor = Supervisor([absent, program("polite", POLITE, file, mark)], backoff=QUICK, on_death=died)
+    running = asyncio.create_task(supervisor.run(stop))
+    try:
+        await asyncio.wait_for(enough.wait(), 30)
+        (survivor,) = await until(file, 1)
+        assert survivor in [each.pid for each in marked(mark)]
+        assert not running.done()
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 60)
+
+    assert deaths[:3] == [("absent", NOT_STARTED)] * 3
 
 
 async def test_a_program_that_ignores_the_request_is_killed_after_the_grace_period(
@@ -224,9 +251,9 @@ async def test_a_program_that_lived_long_is_started_again_without_a_long_wait(
     running = asyncio.create_task(
         Supervisor([program("ends", ends, file, mark)], backoff=forgiving).run(stop)
     )
-    await until(file, 12)
+    await until(file, 14)
     stop.set()
     await running
 
-    # Doubling would have added over 20 s by now.
-    assert time.monotonic() - started < 20
+    # Doubling would have added over 80 s by now.
+    assert time.monotonic() - started < 60

@@ -114,6 +114,16 @@ class Machine:
         await self.background.drain(within)
 
 
+async def dying_machine(engine: AsyncEngine, executions: int = 1) -> tuple[Machine, list[UUID]]:
+    """A machine that is believed dead while it is at work, and the executions it holds and will never end."""
+    endless = Recorder()
+    machine = Machine(engine, work=endless, lease=DEAD)
+    ids = [await machine.executions.start_in_background("sweep", **ASKED) for _ in range(executions)]
+    # It has written its last, so that whoever looks for the lost finds nothing it has locked.
+    await endless.begun(executions)
+    return machine, ids
+
+
 class Books:
     """Reads the tables of one tenant as they are."""
 

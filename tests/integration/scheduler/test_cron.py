@@ -19,7 +19,7 @@ from tests.support.processes import clean_environment
 from tests.support.waiting import eventually
 from workers import cron
 
-from .machines import ASKED, DEAD, Books, Machine, Recorder
+from .machines import Books, dying_machine
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 30.0
@@ -144,7 +144,15 @@ async def test_every_duty_is_caught_up_at_the_start(settings, books):
         await swept(books)
 
         async def names() -> bool:
-            return {slot.name for slot in await books.slots()} == {"sweep", "expiry", "retention"}
+            return {slot.name for slot in await books.slots()} == {
+                "sweep",
+                "expiry",
+                "sync-daily",
+                "sync-accumulated",
+                "sync-plan",
+                "validate",
+                "retention",
+            }
 
         await eventually(names)
 
@@ -183,8 +191,7 @@ async def test_a_clock_that_is_switched_off_recovers_the_lost_and_fires_nothing(
     switched_off = msgspec.structs.replace(
         settings, clock=msgspec.structs.replace(settings.clock, internal=False)
     )
-    dying = Machine(engine, work=Recorder(), lease=DEAD)
-    execution_id = await dying.executions.start_in_background("sweep", **ASKED)
+    dying, (execution_id,) = await dying_machine(engine)
 
     async with clock_here(switched_off):
         row = await Books(engine).ended(execution_id)
@@ -195,11 +202,52 @@ async def test_a_clock_that_is_switched_off_recovers_the_lost_and_fires_nothing(
     assert await books.slots() == []
 
 
+async def test_a_look_that_was_begun_is_finished_although_arq_has_stopped_in_the_middle_of_it(
+    settings, hurried
+):
+    container, stop = build_container(settings), asyncio.Event()
+    begun, may_end, ends = asyncio.Event(), asyncio.Event(), []
+
+    class Firing:
+        looks = 0
+
+        async def fire_due(self) -> None:
+            self.looks += 1
+            if self.looks > 1:
+                begun.set()
+                try:
+                    await may_end.wait()
+                except asyncio.CancelledError:
+                    ends.append("broken off")
+                    raise
+                ends.append("finished")
+
+    async def arq_has_stopped() -> bool:
+        return all(task.get_name() != "arq" for task in asyncio.all_tasks())
+
+    with container.duty_firing.override(Firing()):
+        running = asyncio.create_task(cron.run(container, stop))
+        await asyncio.wait_for(begun.wait(), PATIENCE_S)
+        stop.set()
+        await eventually(arq_has_stopped, PATIENCE_S)
+        may_end.set()
+        await asyncio.wait_for(running, PATIENCE_S)
+    await close(container)
+
+    assert ends == ["finished"]
+
+
 async def test_no_wake_up_is_pickled(settings, valkey, books, hurried):
     client = Redis.from_url(valkey.url)
+
+    async def a_wake_up() -> bytes:
+        keys = await client.keys("arq:job:tick:*")
+        # What was there a moment ago may have been carried out and removed by now.
+        found = [await client.get(key) for key in keys]
+        return next(filter(None, found), b"")
+
     async with clock_here(settings):
-        key = (await eventually(lambda: client.keys("arq:job:tick:*")))[0]
-        message = await eventually(lambda: client.get(key))
+        message = await eventually(a_wake_up, PATIENCE_S)
     await client.aclose()
 
     assert msgspec.json.decode(message)["f"] == "tick"

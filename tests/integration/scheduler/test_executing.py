@@ -3,18 +3,22 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from uuid_utils.compat import uuid7
 
+from qs.application.scheduler.recovering import ExecutionRecovery
 from qs.domain.kernel.errors import Refused
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
 from qs.domain.scheduler.errors import DutyUnbound, ShuttingDown, TooManyWaiting
-from qs.domain.scheduler.execution import Lease
-from qs.infra.scheduler.unit_of_work import SqlSchedulerUnitOfWork
+from qs.domain.scheduler.execution import DUTY_LEASE, Lease
+from qs.infra.scheduler.executions import SqlLostExecutions
+from qs.infra.scheduler.unit_of_work import SchedulerUnitsOfWork, SqlSchedulerUnitOfWork
 from tests.support.waiting import eventually
 
-from .machines import ASKED, DEAD, Books, Machine, Recorder
+from .machines import ASKED, DEAD, Books, Machine, Recorder, dying_machine
 
 QUICK = Lease(length=timedelta(seconds=30), heartbeat=timedelta(milliseconds=50))
 
@@ -30,7 +34,8 @@ def books(engine):
 
 
 async def test_work_runs_under_a_row_that_tells_of_it(engine, books):
-    machine = Machine(engine)
+    # A lease that nothing moves on, however long the test takes to look at it.
+    machine = Machine(engine, lease=Lease(DUTY_LEASE.length, heartbeat=timedelta(hours=1)))
     held_up = Recorder()
 
     running = asyncio.create_task(
@@ -246,9 +251,7 @@ async def test_what_does_not_end_in_time_is_given_back_and_taken_over_at_once(en
 
 
 async def test_what_was_lost_in_numbers_is_taken_over_a_few_at_a_time(engine, books):
-    dying = Machine(engine, work=Recorder(), lease=DEAD)
-    for _ in range(3):
-        await dying.executions.start_in_background("sweep", **ASKED)
+    dying, _ = await dying_machine(engine, executions=3)
     held_up = Recorder()
     other = Machine(engine, work=held_up, side_by_side=2)
 
@@ -264,8 +267,8 @@ async def test_what_was_lost_in_numbers_is_taken_over_a_few_at_a_time(engine, bo
 
 
 async def test_background_work_lost_twice_is_not_tried_a_third_time(engine, books):
-    first, second, third = (Machine(engine, work=Recorder(), lease=DEAD) for _ in range(3))
-    await first.executions.start_in_background("sweep", **ASKED)
+    first, _ = await dying_machine(engine)
+    second, third = (Machine(engine, work=Recorder(), lease=DEAD) for _ in range(2))
 
     recovered = [await second.recovery.recover(), await third.recovery.recover()]
     for machine in (first, second):
@@ -276,8 +279,7 @@ async def test_background_work_lost_twice_is_not_tried_a_third_time(engine, book
 
 
 async def test_of_many_who_find_it_lost_one_takes_over(engine, books):
-    dying = Machine(engine, work=Recorder(), lease=DEAD)
-    await dying.executions.start_in_background("sweep", **ASKED)
+    dying, _ = await dying_machine(engine)
     finders = [Machine(engine) for _ in range(8)]
 
     recovered = await asyncio.gather(*(machine.recovery.recover() for machine in finders))
@@ -287,6 +289,24 @@ async def test_of_many_who_find_it_lost_one_takes_over(engine, books):
 
     assert sum(len(each) for each in recovered) == 1
     assert [row.status for row in await books.executions()] == ["lost", "succeeded"]
+
+
+async def test_one_execution_that_cannot_be_taken_over_leaves_the_others_to_be(engine, books):
+    dying, lost = await dying_machine(engine, executions=3)
+    other = Machine(engine)
+    # The first successor gets an id that is taken, which the database refuses.
+    ids = iter([lost[2], uuid7(), uuid7()])
+    unit_of_work: Any = SchedulerUnitsOfWork(engine)
+    recovery = ExecutionRecovery(unit_of_work, SqlLostExecutions(engine), other.executions, lambda: next(ids))
+
+    recovered = await recovery.recover()
+    await other.drain()
+    again = await other.recovery.recover()
+    await other.drain()
+    await dying.drain(timedelta(0))
+
+    assert (len(recovered), len(again)) == (2, 1)
+    assert [row.status for row in await books.executions()] == ["lost"] * 3 + ["succeeded"] * 3
 
 
 async def test_what_is_held_again_by_the_time_it_would_be_taken_stays_with_its_holder(engine, books):
@@ -306,8 +326,8 @@ async def test_what_is_held_again_by_the_time_it_would_be_taken_stays_with_its_h
 
 
 async def test_work_nobody_knows_any_more_is_lost_for_good(engine, books):
-    dying, other = Machine(engine, work=Recorder(), lease=DEAD), Machine(engine, registry={})
-    await dying.executions.start_in_background("sweep", **ASKED)
+    dying, _ = await dying_machine(engine)
+    other = Machine(engine, registry={})
 
     recovered = await other.recovery.recover()
     await dying.drain(timedelta(0))

@@ -51,7 +51,7 @@ class Relay:
         self._outbox = outbox
         self._streams = streams
         self._envelopes = envelopes
-        self._batch = batch
+        self._batch = envelopes.within(batch)
 
     async def cycle(self) -> bool:
         """Does one turn's work; True when there may be more at once.

@@ -78,7 +78,7 @@ class Republishing:
         self._envelopes = envelopes
         self._subscriptions = subscriptions
         self._after = after
-        self._batch = batch
+        self._batch = envelopes.within(batch)
 
     async def republish_overdue(self) -> int:
         """Publishes again at most a batch per subscriber of what is overdue; returns how many.

@@ -1,5 +1,6 @@
 """What goes out of qs over Redis Streams, and the ports to them."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -9,6 +10,9 @@ import msgspec
 from qs.application.kernel.cloud_events import CloudEvent, PublishedEvent, cloud_event
 from qs.application.kernel.entry_links import EntryLinks
 from qs.domain.kernel.errors import QsError, Unavailable
+
+_LINKS_AT_ONCE = 10
+_MOST_WITH_LINKS = 100
 
 
 class StreamsUnavailable(Unavailable):
@@ -42,7 +46,7 @@ class EventStreams(Protocol):
         """
 
     async def vouch(self) -> None:
-        """Says that everything that was missing has been published again.
+        """Says that everything that was missing when ``intact`` was asked has been published again.
 
         Raises:
             StreamsUnavailable: it does not answer.
@@ -55,8 +59,25 @@ class Envelopes:
     def __init__(self, links: EntryLinks | None = None) -> None:
         self._links = links
 
+    def within(self, batch: int) -> int:
+        """How many of a batch may be sealed in a transaction, which stands idle while links are read."""
+        return batch if self._links is None else min(batch, _MOST_WITH_LINKS)
+
     async def seal(self, events: Iterable[PublishedEvent]) -> list[Envelope]:
-        return [Envelope(event.context, event.name, await self._cloud_event(event)) for event in events]
+        """The envelopes in the order of the events; several links are read at once."""
+        if self._links is None:
+            return [Envelope(event.context, event.name, cloud_event(event)) for event in events]
+        waiting, sealed = list(events), list[Envelope]()
+        for start in range(0, len(waiting), _LINKS_AT_ONCE):
+            some = waiting[start : start + _LINKS_AT_ONCE]
+            found = await asyncio.gather(
+                *(self._cloud_event(event) for event in some), return_exceptions=True
+            )
+            for event, outcome in zip(some, found, strict=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                sealed.append(Envelope(event.context, event.name, outcome))
+        return sealed
 
     async def _cloud_event(self, event: PublishedEvent) -> CloudEvent:
         if self._links is None or event.name != "TaskOpened":

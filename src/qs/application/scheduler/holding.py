@@ -20,6 +20,7 @@ class ExecutionHolding:
 
     A holder that was silent for longer than its lease may find that a clock process took the execution away.
     Its work goes on, since the state of the tasks keeps it safe, but what it writes about the end is refused.
+    Every write hurries: a holder that stops in the middle of one would hold up the next slot of its duty.
     """
 
     def __init__(self, unit_of_work: SchedulerUnitOfWorkFactory, lease: Lease = DUTY_LEASE) -> None:
@@ -35,16 +36,18 @@ class ExecutionHolding:
         try:
             yield
         except asyncio.CancelledError:
+            # A beat that came after it would take back what was given.
+            await _ended(heartbeat)
             await self._give_back(execution)
             raise
         finally:
-            heartbeat.cancel()
             # A beat that is half way gives its connection back before anybody closes the pool.
-            await asyncio.wait({heartbeat})
+            await _ended(heartbeat)
 
     async def start(self, execution: Execution) -> bool:
         """A queued execution is running from now on; False when it is no longer ours."""
         async with self._unit_of_work(execution.tenant_id) as uow:
+            await uow.hurry()
             started = await uow.executions.start(execution, self.lease.length)
             await uow.commit()
         return started
@@ -81,6 +84,7 @@ class ExecutionHolding:
         error: str | None = None,
     ) -> None:
         async with self._unit_of_work(execution.tenant_id) as uow:
+            await uow.hurry()
             accepted = await uow.executions.finish(execution, status, result=result, error=error)
             if not accepted:
                 _log.warning("execution_end_refused", duty=execution.name, epoch=execution.epoch)
@@ -98,6 +102,7 @@ class ExecutionHolding:
             await asyncio.sleep(self.lease.heartbeat.total_seconds())
             try:
                 async with self._unit_of_work(execution.tenant_id) as uow:
+                    await uow.hurry()
                     held = await uow.executions.extend(execution, self.lease.length)
                     await uow.commit()
             except Exception:  # noqa: BLE001 - whatever keeps one beat from the database, the next may get through
@@ -109,10 +114,16 @@ class ExecutionHolding:
     async def _give_back(self, execution: Execution) -> None:
         try:
             async with self._unit_of_work(execution.tenant_id) as uow:
+                await uow.hurry()
                 await uow.executions.give_back(execution)
                 await uow.commit()
         except Exception:  # noqa: BLE001 - the lease runs out by itself; the cancellation must go on
             _log.warning("give_back_failed", execution_id=str(execution.id), exc_info=True)
+
+
+async def _ended(heartbeat: asyncio.Task[None]) -> None:
+    heartbeat.cancel()
+    await asyncio.wait({heartbeat})
 
 
 def _told(error: Exception) -> str:

@@ -73,7 +73,10 @@ class ExecutionRepository(Protocol):
         ...
 
     async def lose(self, execution_id: UUID) -> Execution | None:
-        """Takes an execution whose lease ran out from its holder; None when another took it or it is held again."""
+        """Takes an execution whose lease ran out from its holder, without waiting for anybody.
+
+        None when another took it, it is held again, or somebody is writing to it at this moment.
+        """
         ...
 
     async def retried(self, execution_id: UUID, as_id: UUID) -> None:

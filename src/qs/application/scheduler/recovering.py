@@ -33,7 +33,11 @@ class ExecutionRecovery:
         """The executions that took over, already being worked on in this process."""
         recovered = []
         for tenant_id, execution_id in await self._lost.find(_AT_ONCE):
-            successor = await self._take_over(tenant_id, execution_id)
+            try:
+                successor = await self._take_over(tenant_id, execution_id)
+            except Exception:  # noqa: BLE001 - what is wrong with one execution must not stop every duty
+                _log.warning("take_over_failed", execution_id=str(execution_id), exc_info=True)
+                continue
             if successor is not None:
                 self._executions.carry_on(successor)
                 recovered.append(successor)

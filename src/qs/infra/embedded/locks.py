@@ -30,6 +30,16 @@ def take(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
+def take_within(descriptor: int, seconds: float) -> bool:
+    """Whether the lock could be had alone before so much time was over."""
+    deadline = time.monotonic() + seconds
+    while not take(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
 def give_back(descriptor: int) -> None:
     """The lock is free again while the descriptor stays open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpcore
@@ -52,15 +53,20 @@ class GuardedClient:
     """Calls public addresses, and those of the allowed networks, over HTTPS; HTTP to allowed networks only.
 
     A name is resolved once, every address it has must be allowed, and the connection goes to one of those. No
-    redirects, no credentials in the URL, no proxies or certificates from the environment, at most 64 KiB read, and an
-    end after the total deadline.
+    redirects, no cookies, no credentials in the URL, no proxies or certificates from the environment, at most 64 KiB
+    read, and an end after the total deadline.
     """
 
     def __init__(self, allow_networks: Iterable[str] = (), *, user_agent: str = "qs") -> None:
         allowed = Networks(allow_networks)
         self._user_agent = user_agent
         self._client = httpx.AsyncClient(
-            transport=_Transport(allowed), trust_env=False, follow_redirects=False, timeout=_PER_STEP
+            transport=_Transport(allowed),
+            # One receiver must not learn from another one's calls, nor fill the memory of a process that lives long.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=_PER_STEP,
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, deadline: timedelta) -> Answer:

@@ -49,7 +49,12 @@ def create_engine(
 
     The role is a start-up parameter, so that no statement can run before it and a reset returns to it.
     """
-    settings = {"application_name": application_name, "timezone": "UTC"}
+    settings = {
+        "application_name": application_name,
+        "timezone": "UTC",
+        # A process that is frozen in the middle of a transaction loses it, and with it what others wait for.
+        "idle_in_transaction_session_timeout": "60s",
+    }
     if role is not None:
         settings["role"] = role
     arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10}

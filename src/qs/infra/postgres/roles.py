@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 OWNER = "qs_owner"
 APP = "qs_app"
@@ -11,6 +12,15 @@ SWEEPER = "qs_sweeper"
 RELAY = "qs_relay"
 IDENTITY = "qs_identity"
 ALL_ROLES = (OWNER, APP, SWEEPER, RELAY, IDENTITY)
+
+UNUSABLE = text(
+    # Since PostgreSQL 16 a login that made a role administers it and still may not act as it.
+    "SELECT role FROM unnest(CAST(:roles AS text[])) AS role WHERE NOT pg_has_role(session_user, role::name,"
+    " CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)"
+)
+"""Those of the existing ``roles`` that this login may not act as."""
+
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 class RolesUnavailable(Exception):
@@ -31,7 +41,7 @@ def prepare_roles(connection: Connection) -> None:
     Several migrations may start at once on one server, so creation is serialised by an advisory lock.
 
     Raises:
-        RolesUnavailable: the roles are missing and this login may not create them.
+        RolesUnavailable: this login may neither create what is missing nor take what it may not act as.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('qs.roles', 0))"))
     login, may_create = connection.execute(
@@ -49,18 +59,23 @@ def prepare_roles(connection: Connection) -> None:
         raise RolesUnavailable(login, missing)
     for role in missing:
         connection.execute(text(f"CREATE ROLE {role} NOLOGIN NOBYPASSRLS"))
-    unusable = [
-        role
-        for role in ALL_ROLES
-        if not connection.scalar(text("SELECT pg_has_role(session_user, :role, 'MEMBER')"), {"role": role})
-    ]
-    if unusable and not may_create:
-        raise RolesUnavailable(login, unusable)
-    quoted = connection.dialect.identifier_preparer.quote(login)
-    for role in unusable:
-        connection.execute(text(f"GRANT {role} TO {quoted}"))
+    _take_roles(connection, login)
     schema_is_ours = connection.scalar(
         text("SELECT has_schema_privilege(:role, 'public', 'CREATE')"), {"role": OWNER}
     )
     if not schema_is_ours:
         connection.execute(text(f"GRANT CREATE, USAGE ON SCHEMA public TO {OWNER}"))
+
+
+def _take_roles(connection: Connection, login: str) -> None:
+    unusable = list(connection.scalars(UNUSABLE, {"roles": list(ALL_ROLES)}))
+    if not unusable:
+        return
+    quoted = connection.dialect.identifier_preparer.quote(login)
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"GRANT {', '.join(unusable)} TO {quoted}"))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        raise RolesUnavailable(login, unusable) from error

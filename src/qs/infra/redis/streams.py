@@ -36,6 +36,7 @@ class RedisEventStreams:
         self._keep_ms = int(keep_hours * 3_600_000)
         self._append = redis.register_script(_APPEND)
         self._encode = msgspec.json.Encoder().encode
+        self._seen_run_id: str | None = None
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         try:
@@ -64,13 +65,15 @@ class RedisEventStreams:
     async def intact(self) -> bool:
         try:
             vouched = await self._redis.get(VOUCHED_KEY)
-            return vouched is not None and vouched.decode() == await self._run_id()
+            self._seen_run_id = await self._run_id()
+            return vouched is not None and vouched.decode() == self._seen_run_id
         except ANY_FAILURE as error:
             raise StreamsUnavailable from error
 
     async def vouch(self) -> None:
         try:
-            await self._redis.set(VOUCHED_KEY, await self._run_id())
+            # That of the server everything was published to again: another one that started since lacks it.
+            await self._redis.set(VOUCHED_KEY, self._seen_run_id or await self._run_id())
         except ANY_FAILURE as error:
             raise StreamsUnavailable from error
 

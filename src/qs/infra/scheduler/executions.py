@@ -115,9 +115,16 @@ class SqlExecutions:
         await self._connection.execute(self._held(execution).values(lease_until=_NOW))
 
     async def lose(self, execution_id: UUID) -> Execution | None:
+        # A holder may be frozen with the row locked; whoever looks for the lost waits for nobody and looks again.
+        free = (
+            select(table.c.id)
+            .where(self._is(execution_id), _IS_OPEN, table.c.lease_until < _NOW)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
         statement = (
             update(table)
-            .where(self._is(execution_id), _IS_OPEN, table.c.lease_until < _NOW)
+            .where(table.c.tenant_id == self._tenant_id, table.c.id == free)
             .values(status=ExecutionStatus.LOST, epoch=table.c.epoch + 1, finished_at=_NOW)
             .returning(*table.c)
         )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.migrate import current_revision, head_revision
-from qs.infra.postgres.roles import ALL_ROLES
+from qs.infra.postgres.roles import ALL_ROLES, OWNER, UNUSABLE
 from qs.interface.cli.findings import Finding, clock_gap, complaint
 from qs.provisioning import migration_dsn
 from qs.settings import Settings
@@ -60,14 +60,8 @@ async def _database(connection: AsyncConnection, settings: Settings, shown: str)
 
 async def _roles(connection: AsyncConnection) -> Finding:
     login = await connection.scalar(text("SELECT session_user::text"))
-    unusable = [
-        role
-        for role in ALL_ROLES
-        if not await connection.scalar(
-            text("SELECT pg_has_role(session_user, :role, 'MEMBER')"), {"role": role}
-        )
-        and role != "qs_owner"
-    ]
+    needed = [role for role in ALL_ROLES if role != OWNER]
+    unusable = list(await connection.scalars(UNUSABLE, {"roles": needed}))
     if unusable:
         return Finding(
             "database roles", "wrong", f"{login} cannot act as {', '.join(unusable)}", "run `qs db upgrade`"

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 _PR_SET_PDEATHSIG = 1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+NOT_STARTED = 127
+"""The exit code a shell gives for what it could not start."""
+
 # Resolved before any fork: the child calls it between fork and exec, where importing is not safe.
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
@@ -52,7 +55,10 @@ class Backoff:
 
 
 class Child:
-    """One running process of a program, in a session of its own, killed by the kernel should the supervisor die."""
+    """One running process of a program, in a session of its own, killed by the kernel should the supervisor die.
+
+    Making one raises OSError when it cannot be started.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -67,7 +73,7 @@ class Child:
             start_new_session=True,
             preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - there is one thread here
         )
-        self._descriptor = os.pidfd_open(self._process.pid)
+        self._descriptor = self._watched()
         self._ended = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(self._descriptor, self._end)
 
@@ -100,6 +106,15 @@ class Child:
             _kill_group(self.pid)
         return await self.wait()
 
+    def _watched(self) -> int:
+        try:
+            return os.pidfd_open(self._process.pid)
+        except OSError:
+            # What cannot be watched must not run on unseen beside its successor.
+            _kill_group(self.pid)
+            self._process.wait()
+            raise
+
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._descriptor)
         os.close(self._descriptor)
@@ -113,8 +128,8 @@ class Supervisor:
 
     programs: Sequence[Program]
     backoff: Backoff = field(default_factory=Backoff)
-    grace: float = 20.0
-    """Seconds a program has to end by itself."""
+    grace: float = 30.0
+    """Seconds a program has to end by itself; API and workers allow themselves 20 and need some to give things back."""
     on_death: Callable[[Program, int], None] = lambda program, exit_code: None
     """Told of every end that nobody asked for, before the program is started again."""
 
@@ -127,16 +142,28 @@ class Supervisor:
     async def _keep(self, program: Program, stop: asyncio.Event) -> None:
         deaths = 0
         while not stop.is_set():
-            child = Child(program)
-            log.info("program_started", program=program.name, pid=child.pid)
-            if not await self._watch(child, stop):
+            death = await self._live(program, stop)
+            if death is None:
                 return
-            code = await child.wait()
-            deaths = 1 if child.lived >= self.backoff.forgiven_after else deaths + 1
+            code, lived = death
+            deaths = 1 if lived >= self.backoff.forgiven_after else deaths + 1
             delay = self.backoff.delay(deaths)
             log.warning("program_died", program=program.name, exit_code=code, restart_in_s=delay)
             self.on_death(program, code)
             await _before(asyncio.sleep(delay), stop)
+
+    async def _live(self, program: Program, stop: asyncio.Event) -> tuple[int, float] | None:
+        """The exit code of one life of the program and its length in seconds; None when it was stopped."""
+        try:
+            child = Child(program)
+        except OSError as error:
+            # Too many processes or too little memory, perhaps only now; the other programs go on meanwhile.
+            log.warning("program_not_started", program=program.name, error=os.strerror(error.errno or 0))
+            return NOT_STARTED, 0.0
+        log.info("program_started", program=program.name, pid=child.pid)
+        if not await self._watch(child, stop):
+            return None
+        return await child.wait(), child.lived
 
     async def _watch(self, child: Child, stop: asyncio.Event) -> bool:
         """Whether the child died by itself; else it has been stopped."""

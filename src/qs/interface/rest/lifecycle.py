@@ -10,15 +10,18 @@ from typing import Any
 from litestar import Litestar
 from litestar.datastructures import State
 
+from qs.application.kernel.background import BackgroundWork
+
 
 @asynccontextmanager
 async def lifecycle(app: Litestar, close: Callable[[Any], Awaitable[None]] | None) -> AsyncIterator[None]:
     """The lifespan of the application.
 
-    1. SIGTERM: ``/health/ready`` says 503 at once, while the server still finishes what it began.
+    1. SIGTERM: ``/health/ready`` says 503 and no background work begins any more, while the server still finishes
+       what it began.
     2. Shutdown: ``close`` ends background work and gives back what the container opened.
     """
-    with _ready_until_sigterm(app.state):
+    with _ready_until_sigterm(app.state, app.state.container.background()):
         try:
             yield
         finally:
@@ -28,7 +31,7 @@ async def lifecycle(app: Litestar, close: Callable[[Any], Awaitable[None]] | Non
 
 
 @contextmanager
-def _ready_until_sigterm(state: State) -> Iterator[None]:
+def _ready_until_sigterm(state: State, background: BackgroundWork) -> Iterator[None]:
     state.ready = True
     # Only the main thread may set handlers; elsewhere (tests, embedding) whoever runs the loop ends it.
     if threading.current_thread() is not threading.main_thread():
@@ -38,6 +41,8 @@ def _ready_until_sigterm(state: State) -> Iterator[None]:
 
     def drain(number: int, frame: FrameType | None) -> None:
         state.ready = False
+        # What is at work goes on beside the last requests; what would begin now might not end in time.
+        background.draining = True
         if callable(server):
             server(number, frame)
         elif server == signal.SIG_DFL:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.headerregistry import Address
@@ -18,6 +19,7 @@ _PLAIN_ADDRESS = re.compile(
     r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,255}"
 )
 _ANY_ADDRESS = re.compile(r"\S+@\S+")
+_FAREWELL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,12 @@ class EmailChannel:
 
     async def send(self, message: Message) -> str:
         mail = self._mail(message)
-        server = self._server
+        client = self._client()
         try:
             async with asyncio.timeout(self._deadline_s):
-                _, answer = await aiosmtplib.send(
-                    mail,
-                    sender=self._sender.addr_spec,
-                    recipients=[message.address or ""],
-                    hostname=server.host,
-                    port=server.port,
-                    use_tls=server.tls == "tls",
-                    start_tls=server.tls == "starttls",
-                    username=server.username,
-                    password=server.password,
-                    timeout=self._deadline_s,
+                await client.connect()
+                _, answer = await client.send_message(
+                    mail, sender=self._sender.addr_spec, recipients=[message.address or ""]
                 )
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0]) from error
@@ -73,8 +67,24 @@ class EmailChannel:
         except aiosmtplib.SMTPResponseException as error:
             raise _refused(error) from error
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
+            # Who does not answer gets no farewell.
+            client.close()
             raise ChannelFailure(type(error).__name__, permanent=False) from error
+        finally:
+            await _take_leave(client)
         return _without_addresses(answer)
+
+    def _client(self) -> aiosmtplib.SMTP:
+        server = self._server
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            use_tls=server.tls == "tls",
+            start_tls=server.tls == "starttls",
+            username=server.username,
+            password=server.password,
+            timeout=self._deadline_s,
+        )
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage(policy=SMTP_POLICY)
@@ -90,6 +100,14 @@ class EmailChannel:
         mail["Content-Language"] = message.locale
         mail.set_content(message.text)
         return mail
+
+
+async def _take_leave(client: aiosmtplib.SMTP) -> None:
+    # The server has the message or not by now, whatever it makes of the farewell.
+    with suppress(aiosmtplib.SMTPException, TimeoutError, OSError):
+        if client.is_connected:
+            await client.quit(timeout=_FAREWELL_S)
+    client.close()
 
 
 def _address(address: str, name: str = "") -> Address:

@@ -118,8 +118,13 @@ def _statements() -> list[str]:
         "GRANT SELECT (subscriber, event_id, tenant_id, state) ON inbox TO qs_sweeper",
         "GRANT SELECT (subscriber, event_id, tenant_id, next_attempt_at) ON inbox_attempt TO qs_sweeper",
     ]
+    # Publishing gives positions and counts publications; what happened is not the relay's to change either.
+    statements += [_across("qs_relay", "outbox", command) for command in ("SELECT", "UPDATE", "DELETE")]
+    statements += [
+        "GRANT SELECT, DELETE ON outbox TO qs_relay",
+        "GRANT UPDATE (position, published_at, republished_at, publications) ON outbox TO qs_relay",
+    ]
     for table, commands in {
-        "outbox": ("SELECT", "UPDATE", "DELETE"),
         "inbox": ("SELECT", "DELETE"),
         "inbox_attempt": ("SELECT", "DELETE"),
         "execution": ("SELECT", "DELETE"),
