@@ -101,9 +101,11 @@ def test_what_cannot_be_done_is_said_on_stderr(installation: Installation):
         ("token create --scope admin --ttl forever", 2, "expected a duration"),
         ("service-account create x --platform --tenant clinic", 2, "contradict each other"),
         ("tenant set default --no-staff --staff-email a@b.org", 2, "contradict each other"),
-        ("token create --scope everything", 1, "is not a scope"),
+        ("token create --scope everything", 2, "--scope: 'everything' is not a scope; expected plans:read"),
+        ("service-account create x --scope everything", 2, "--scope: 'everything' is not a scope"),
+        ("user create bob --role boss", 2, "--role: 'boss' is not a role; expected viewer"),
         ("token create --scope admin --tenant nowhere", 1, "there is no tenant 'nowhere'"),
-        ("service-account create x --platform --scope admin", 1, "cannot hold it"),
+        ("service-account create x --platform --scope admin", 2, "cannot hold it"),
         ("user disable nobody", 1, "there is no user 'nobody'"),
     ):
         found = qs(installation, *verb.split())

@@ -1,6 +1,7 @@
 """Machines get tokens by client credentials, in the words of RFC 6749."""
 
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -155,10 +156,45 @@ async def test_what_is_no_form_is_an_invalid_request(client: AsyncClient):
         refused(answer, 400, "invalid_request")
 
 
-async def test_a_body_without_end_is_not_read(client: AsyncClient):
+async def test_a_body_without_end_is_not_read_and_refused_in_the_same_words(client: AsyncClient):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    assert (await client.post(URL, content=b"a" * 9000, headers=headers)).status_code == 413
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(9):
+            yield b"a" * 1000
+
+    for content in (b"a" * 9000, endless()):
+        answer = await client.post(URL, content=content, headers=headers)
+
+        refused(answer, 400, "invalid_request")
+        assert "larger than 8192 bytes" in answer.json()["error_description"]
+
+
+async def test_what_is_wrong_with_the_parameters_is_described(
+    client: AsyncClient, account: NewServiceAccount
+):
+    many = {f"p{number}": "x" for number in range(18)}
+    for query, more, said in (
+        ("", many, "more than 20 parameters"),
+        ("?audience=x", {}, "audience is not a field here"),
+        ("?audience=x&grant=y", {}, "grant is not a field here"),
+        ("?a%00b=x", {}, "a parameter must not contain NUL"),
+        ("?%22a%5C%E7%BC%96=x", {}, "?a?? is not a field here"),
+        ("?a=%ff", {}, "not percent-encoded UTF-8"),
+    ):
+        answer = await client.post(f"{URL}{query}", data=form(account, **more))
+
+        refused(answer, 400, "invalid_request")
+        assert said in answer.json()["error_description"]
+
+
+async def test_a_description_holds_no_character_that_the_standard_forbids(
+    client: AsyncClient, account: NewServiceAccount
+):
+    answer = await client.post(URL, data=form(account, scope='"\\编'))
+
+    refused(answer, 400, "invalid_scope")
+    assert not set(answer.json()["error_description"]) & set('"\\编')
 
 
 async def test_only_post_gives_tokens(client: AsyncClient, account: NewServiceAccount):

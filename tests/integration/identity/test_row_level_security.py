@@ -57,6 +57,8 @@ BY_COLUMN: dict[tuple[str, str], str] = {
     ("delivery_attempt", "outcome"): "'sent'",
     ("execution", "status"): "'queued'",
     ("execution", "fired_by"): "'clock'",
+    ("stat_sync", "kind"): "'daily'",
+    ("stat_daily", "dimension"): "'tenant'",
     ("idempotency_key", "state"): "'done'",
     ("idempotency_key", "key"): "gen_random_uuid()",
 }

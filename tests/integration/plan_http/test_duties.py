@@ -185,6 +185,26 @@ async def test_a_body_that_says_something_is_refused(api):
     ).status_code == 415
 
 
+BODIES: list[dict[str, Any]] = [
+    {"json": {"x": 1}},
+    {"json": [1]},
+    {"data": {"a": "b"}},
+    {"files": {"a": b"b"}},
+    {"content": "now", "headers": {"Content-Type": "text/plain"}},
+    {"content": "{", "headers": {"Content-Type": "application/json"}},
+    {"content": b"\x00\xff"},
+]
+
+
+async def test_whatever_a_body_says_on_the_older_path_is_ignored_up_to_its_size(api):
+    for duty in ("schedule", "expire"):
+        path = f"{V1}/plan/tasks/{duty}"
+
+        for body in BODIES:
+            assert data_of(await api.post(path, **body))["status"] == "done"
+        problem_of(await api.post(path, content=b"x" * 2_000_000), 413, "body.too_large")
+
+
 @pytest.mark.parametrize("path", [SCHEDULE, f"{V1}/plan/tasks/schedule"])
 async def test_asked_for_in_the_background_it_is_accepted_and_its_result_read_later(api, due, caller, path):
     duty = await caller("tasks:schedule")

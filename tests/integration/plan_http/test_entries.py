@@ -140,6 +140,24 @@ async def test_a_replaced_link_is_gone_and_the_new_one_lives(api, opened):
     assert data_of(await api.get(ENTRIES, params=link_of(reissued)))["task_id"] == opened["id"]
 
 
+async def test_a_dead_link_is_kept_by_nobody_and_found_by_no_search(api, opened):
+    data_of(await api.post(f"{V1}/plans/tasks/{opened['id']}/reissue"))
+
+    answers = [
+        await api.get(ENTRIES, params=link_of(opened)),
+        await api.post(SUBMIT, json=link_of(opened) | {"assessment_id": "a"}),
+        await api.get(ENTRIES, params={"token": ABSENT_ID, "task_id": opened["id"]}),
+        await api.post(SUBMIT, json={"assessment_id": "a"}),
+        await api.get(f"{ENTRIES}/nowhere"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [410, 410, 404, 404, 404]
+    for answer in answers:
+        assert answer.headers["X-Robots-Tag"] == "noindex"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
 async def test_a_link_is_dead_at_the_instant_it_runs_out_even_if_nobody_swept(api, container, opened):
     await run_out(container, opened)
 

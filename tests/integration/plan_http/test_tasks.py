@@ -279,3 +279,24 @@ async def test_the_head_of_a_task_is_that_of_its_get(api, tasks):
 async def test_instants_are_in_utc(api, opened):
     for name in ("planned_at", "due_at", "opened_at", "expires_at"):
         assert opened[name].endswith("Z")
+
+
+async def test_what_a_field_takes_is_told_in_words(api, tasks):
+    refused = {
+        "status": await api.get(f"{V1}/plans/tasks?status=open"),
+        "reason": await api.post(command(tasks[0], "cancel"), json={"reason": "Moved away"}),
+        "assessment_id": await api.post(command(tasks[0], "complete"), json={"assessment_id": "a\nb"}),
+        "policy": await api.post(f"{V1}/plans/{tasks[0]['plan_id']}/resume", json={"policy": "later"}),
+    }
+
+    told = {
+        name: (each["pointer"], each["detail"])
+        for name, answer in refused.items()
+        for each in problem_of(answer, 422, "invalid")["errors"]
+    }
+    assert told == {
+        "status": ("/status", "must be one of pending, opened, completed, expired, canceled"),
+        "reason": ("/reason", "must be 1 to 64 small letters and underscores, such as moved_away"),
+        "assessment_id": ("/assessment_id", "must be text without control characters, and more than blanks"),
+        "policy": ("/policy", "must be one of keep, skip, shift"),
+    }

@@ -40,12 +40,64 @@ async def test_a_testee_is_created_and_found_by_either_id(api):
 
 
 async def test_an_external_id_may_hold_what_paths_need_to_encode(api):
-    for external_id in ["42 A", "编号7", "a:b", "ext:1", "100%", "?x=1#y"]:
+    for external_id in [
+        "42 A",
+        "编号7",
+        "a:b",
+        "ext:1",
+        "100%",
+        "?x=1#y",
+        "a/b",
+        "/",
+        "a//b/",
+        "a%2Fb",
+        "a/编",
+    ]:
         testee = await make_testee(api, external_id=external_id)
 
         found = await api.get(f"{V1}/testees/ext:{quote(external_id, safe='')}")
 
         assert data_of(found)["id"] == testee["id"]
+
+
+async def test_an_external_id_with_a_slash_is_taken_by_every_path(api):
+    testee = await make_testee(api, external_id="ward 7/12")
+    plan = await make_plan(api)
+    await join(api, plan, testee)
+    named = f"{V1}/testees/ext:ward%207%2f12"
+
+    assert data_of(await api.get(f"{named}/plans"))["total"] == 1
+    assert len(data_of(await api.get(f"{named}/tasks"))["items"]) == 4
+    assert (await api.head(named)).status_code == 200
+    assert (await api.get(f"{V1}/statistics/testees/ext:ward%207%2F12")).status_code == 200
+    terminate = f"{V1}/plans/{plan['id']}/testees/ext:ward%207%2F12/terminate"
+    assert data_of(await api.post(terminate, json={"reason": "withdrawn"}))["canceled"] == 4
+    data_of(await api.put(named, json={"external_id": "ward 7/12", "name": "Lei"}))
+    problem_of(await api.post(named), 405, "method.not_allowed")
+    data_of(await api.delete(named))
+    problem_of(await api.get(named), 404, "testee.absent")
+
+
+async def test_a_slash_that_is_not_escaped_parts_segments_as_ever(api):
+    await make_testee(api, external_id="a/b")
+
+    problem_of(await api.get(f"{V1}/testees/ext:a/b"), 404, "absent")
+    problem_of(await api.get(f"{V1}%2Ftestees"), 404, "absent")
+    problem_of(await api.get(f"{V1}/plans/a%2Fb"), 404, "plan.absent")
+
+
+async def test_the_next_page_of_a_spreadsheet_is_where_the_first_was(api):
+    for external_id in ["a/b", "编号 7"]:
+        testee = await make_testee(api, external_id=external_id)
+        joined = await join(api, await make_plan(api), testee)
+        path = f"{V1}/testees/ext:{quote(external_id, safe='')}/tasks"
+        csv = {"Accept": "text/csv"}
+
+        first = await api.get(path, params={"page_size": 3}, headers=csv)
+        following = await api.get(first.headers["Link"].partition(">")[0].removeprefix("<"), headers=csv)
+
+        assert [len(page.text.splitlines()) for page in (first, following)] == [4, 2]
+        assert joined["tasks"][-1]["id"] in following.text
 
 
 async def test_every_problem_of_a_testee_is_answered_at_once_and_none_repeats_what_was_sent(api):

@@ -46,7 +46,7 @@ class Started:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_request_that_was_begun_is_finished(environment: dict[str, str], tmp_p
         answer = connection.recv(65536)
 
     assert answer.startswith(b"HTTP/1.1 401 ")
-    assert api.process.wait(30) == 0
+    assert api.process.wait(60) == 0
 
 
 def listens(port: int) -> bool:

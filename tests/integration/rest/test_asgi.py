@@ -74,6 +74,23 @@ async def test_it_serves_logs_no_query_and_ends_on_sigterm(settings: Settings, t
     assert "Traceback" not in output
 
 
+async def test_a_slash_that_is_escaped_reaches_its_route_over_a_real_server(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with uvicorn(settings, tmp_path) as (client, process):
+        named = await client.get("/api/v1/testees/ext:a%2Fb")
+        counted = await client.get("/api/v1/statistics/scales/a%2Fb")
+        parted = await client.get("/api/v1/testees/ext:a/b")
+
+        process.send_signal(signal.SIGTERM)
+        output = (await asyncio.wait_for(process.communicate(), 30))[0].decode()
+
+    # A route asks for a token before anything else; what no route takes is not there.
+    assert [each.status_code for each in (named, counted, parted)] == [401, 401, 404]
+    assert '"path": "/api/v1/testees/ext:a/b"' in output
+    assert "Traceback" not in output
+
+
 def test_settings_are_read_when_a_server_asks_for_the_application_and_not_before() -> None:
     environment = {"PATH": os.environ["PATH"], "QS_SERVER__NO_SUCH_KEY": "1"}
 

@@ -3,18 +3,21 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from litestar import Controller, Litestar, Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from msgspec import Meta, Struct
+from msgspec.structs import fields
 
 import qs
 from qs.container import Container
 from qs.domain.identity.scopes import SCOPES
 from qs.domain.kernel.errors import QsError
 from qs.interface.rest.app import API_PREFIX, RoutesMisdeclared, create_app, documented_handlers
+from qs.interface.rest.declarations import declared_by
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.document import build_document
 from qs.interface.rest.titles import BY_CODE
@@ -89,6 +92,34 @@ def _unbounded(place: str, schema: dict[str, Any], schemas: dict[str, Any]) -> I
     parts = [schema.get("items"), *schema.get("oneOf", ()), *schema.get("anyOf", ())]
     for each in filter(None, parts):
         yield from _unbounded(place, each, schemas)
+
+
+def test_every_pattern_that_input_must_match_is_put_in_words(container: Container) -> None:
+    declared = [
+        (route.path, declared_by(handler, route.path_parameters))
+        for route, handler in _handlers(create_app(container))
+    ]
+    patterns = [
+        (path, meta)
+        for path, each in declared
+        for kind in (each.body, each.query)
+        for meta in _patterns(kind)
+    ]
+
+    assert len(patterns) > 5
+    assert {
+        f"{path}: {meta.pattern}" for path, meta in patterns if not (meta.extra or {}).get("expected")
+    } == set()
+
+
+def _patterns(kind: Any) -> Iterator[Meta]:
+    yield from (each for each in getattr(kind, "__metadata__", ()) if isinstance(each, Meta) and each.pattern)
+    bare = getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+    if isinstance(bare, type) and issubclass(bare, Struct):
+        for field in fields(bare):
+            yield from _patterns(field.type)
+    for part in get_args(bare):
+        yield from _patterns(part)
 
 
 async def undeclared() -> None: ...

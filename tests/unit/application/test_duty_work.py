@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from qs.application.scheduler.duties import retention_work, sweeping_work
+from qs.application.scheduler.duties import retention_work, sweeping_work, syncing_work, validating_work
 from qs.application.scheduler.ports import DutyContext
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
 
@@ -49,8 +49,29 @@ async def test_a_sweep_is_told_whose_tasks_are_meant_and_which_of_them(
 
     result = await sweeping_work(sweep, "Asia/Shanghai")(asked)
 
-    assert told == [(tenant_id, options)]
+    assert told == [(tenant_id, options | {"actor": asked.actor})]
     assert result == {"opened": 3}
+
+
+@pytest.mark.parametrize(("tenant", "meant"), [(DEFAULT_TENANT, DEFAULT_TENANT), (PLATFORM_TENANT, None)])
+async def test_statistics_are_told_whose_are_meant_and_in_which_execution(tenant: UUID, meant: UUID | None):
+    told: list[object] = []
+
+    async def sync(tenant_id: UUID | None, execution_id: UUID) -> Mapping[str, object]:
+        told.append((tenant_id, execution_id))
+        return {}
+
+    async def validate(tenant_id: UUID | None, *, repair: bool, execution_id: UUID) -> Mapping[str, object]:
+        told.append((tenant_id, repair, execution_id))
+        return {}
+
+    asked = context(tenant, repair=True)
+    await syncing_work(sync)(asked)
+    await validating_work(validate)(asked)
+    await validating_work(validate)(context(tenant))
+
+    assert told[:2] == [(meant, asked.execution_id), (meant, True, asked.execution_id)]
+    assert told[2][1] is False  # type: ignore[index]
 
 
 async def test_retention_answers_what_was_deleted():

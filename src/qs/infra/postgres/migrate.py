@@ -1,6 +1,7 @@
 """Schema changes by Alembic, run from the installed package as well as from the repository."""
 
 import os
+from functools import cache
 from importlib.resources import files
 
 from alembic import command
@@ -77,8 +78,13 @@ async def current_revision(dsn: str) -> str | None:
 
 def head_revision() -> str:
     """The newest revision this code knows."""
+    return known_revisions()[0]
+
+
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """All revisions this code knows, the newest first."""
     from alembic.script import ScriptDirectory
 
-    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert head is not None
-    return head
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return tuple(script.revision for script in scripts.walk_revisions())

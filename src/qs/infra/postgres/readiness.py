@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.readiness import Check, NotReady
-from qs.infra.postgres.migrate import head_revision
+from qs.infra.postgres.migrate import known_revisions
 
 _UNDEFINED_TABLE = "42P01"
 _CRON_WAS_SEEN = text(
@@ -19,7 +19,6 @@ class PostgresReadiness:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._head: str | None = None
 
     def checks(self, *, internal_clock: bool) -> tuple[Check, ...]:
         """The database and its schema; with ``internal_clock`` also whether anybody fires the duties by time."""
@@ -31,12 +30,15 @@ class PostgresReadiness:
             await connection.execute(text("SELECT 1"))
 
     async def is_at_head(self) -> None:
-        self._head = self._head or head_revision()
+        head, *older = known_revisions()
         revision = await self._revision()
-        if revision != self._head:
-            raise NotReady(
-                f"the schema is at {revision or 'nothing'}, this version needs {self._head}; run `qs db upgrade`"
-            )
+        if revision == head:
+            return
+        if revision is not None and revision not in older:
+            raise NotReady("the schema is newer than this process; start the new release")
+        raise NotReady(
+            f"the schema is at {revision or 'nothing'}, this version needs {head}; run `qs db upgrade`"
+        )
 
     async def clocks_run(self) -> None:
         async with self._engine.connect() as connection:

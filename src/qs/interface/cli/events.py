@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -22,6 +23,11 @@ _PAGE = 500
 _POLL_S = 0.5
 
 
+class Context(StrEnum):
+    PLAN = "plan"
+    SCHEDULER = "scheduler"
+
+
 @app.callback()
 def events() -> None:
     """Events: what happened, in the order of publication."""
@@ -33,7 +39,7 @@ def tail(
         int | None, typer.Option(min=0, help="Everything after this position (else the last 20).")
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until interrupted.")] = False,
-    context: Annotated[str | None, typer.Option(help="Only events of this context.")] = None,
+    context: Annotated[Context | None, typer.Option(help="Only events of this context.")] = None,
     tenant: Tenant = "default",
     json_mode: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from qs.domain.kernel.errors import Invalid
 from qs.interface.cli.failures import sentence_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ def misuse(message: str) -> NoReturn:
     """Ends the verb with exit code 2 after saying on stderr how it is meant to be used."""
     note(message)
     raise typer.Exit(2)
+
+
+@contextmanager
+def misusing(option: str) -> Iterator[None]:
+    """Inside the block a value that breaks its rules is misuse of the option it was given by."""
+    try:
+        yield
+    except Invalid as error:
+        misuse("\n".join(f"{option}: {problem.detail}" for problem in error.problems))
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -1,19 +1,19 @@
 """`qs plan`: plans from the terminal."""
 
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from qs.application.plan.bulk_enrolling import BulkResult
 from qs.application.plan.finding import TesteeRef
 from qs.application.plan.ports import Page
 from qs.application.plan.row_reading import read_csv
+from qs.domain.plan.plan import PlanStatus
 from qs.domain.plan.schedule import read_start_date
-from qs.interface.cli.output import Json, emit, misuse, note, progress, rows, run_async
+from qs.interface.cli.output import Json, emit, misusing, note, progress, rows, run_async
+from qs.interface.cli.plan_file import read_bytes, read_plan, read_schedule
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, read_id, tenant_of
 from qs.interface.rest.plan.bulk_dto import BulkView
@@ -36,7 +36,7 @@ def plan() -> None:
 
 @app.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="Only of this status.")] = None,
+    status: Annotated[PlanStatus | None, typer.Option(help="Only of this status.")] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page of 100.")] = 1,
     tenant: Tenant = "default",
     json_mode: Json = False,
@@ -76,7 +76,7 @@ def show(
 @app.command()
 def create(file: PlanFile, tenant: Tenant = "default", json_mode: Json = False) -> None:
     """Create a plan from a file."""
-    fields = _read(file)
+    fields = read_plan(file)
 
     async def work() -> Any:
         async with open_container() as container:
@@ -94,13 +94,12 @@ def preview(
     json_mode: Json = False,
 ) -> None:
     """Show what a schedule comes to, with its clock changes; writes nothing."""
-    kept = ("name", "reminders", "scale_code")
-    fields = {name: value for name, value in _read(file).items() if name not in kept}
+    fields = read_schedule(file) | {"start_date": _start_date(start)}
 
     async def work() -> Any:
         async with open_container() as container:
             tenant_id = await tenant_of(container, tenant)
-            return await container.plan_authoring().preview(tenant_id, fields | {"start_date": start})
+            return await container.plan_authoring().preview(tenant_id, fields)
 
     view = PreviewView.of(run_async(work()))
     table = rows(
@@ -122,15 +121,15 @@ def enroll(
     json_mode: Json = False,
 ) -> None:
     """Enroll one testee; doing it again answers the enrollment there is."""
-    wanted = read_id(plan_id, "plan")
+    wanted, from_date = read_id(plan_id, "plan"), _start_date(start)
 
-    async def work(who: TesteeRef, from_date: date) -> Any:
+    async def work(who: TesteeRef) -> Any:
         async with open_container() as container:
             return await container.enrolling().enroll(
                 await tenant_of(container, tenant), wanted, who, from_date, actor=actor(), new_round=new_round
             )
 
-    joined = JoinedView.of(run_async(work(testee_named(testee), read_start_date(start))))
+    joined = JoinedView.of(run_async(work(testee_named(testee))))
     table = rows(("seq", "planned", "status"), [(t.seq, t.planned_at, t.status) for t in joined.tasks])
     note("enrolled" if joined.created else "was enrolled already")
     emit(joined, json_mode, table)
@@ -151,7 +150,7 @@ def import_(
 ) -> None:
     """Enroll many testees from a CSV; exit 1 when a row failed."""
     wanted = read_id(plan_id, "plan")
-    content = _bytes(file)
+    content = read_bytes(file)
 
     async def work() -> BulkResult:
         people = read_csv(content)
@@ -186,20 +185,6 @@ def import_(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        fields = yaml.safe_load(_bytes(file).decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        misuse(f"{file} cannot be read as YAML or JSON: {str(error).splitlines()[0]}")
-    if not isinstance(fields, dict):
-        misuse(f"{file} holds no fields; write them as `name: value`")
-    if isinstance(fields.get("trigger_time"), int):
-        misuse(f'{file}: trigger_time must be quoted, since YAML reads 19:00 as a number; write "19:00"')
-    return {str(name): value for name, value in fields.items()}
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        misuse(f"{file} cannot be read: {error.strerror}")
+def _start_date(text: str) -> date:
+    with misusing("--start"):
+        return read_start_date(text)

@@ -8,9 +8,9 @@ import typer
 
 from qs.application.identity.administering_service_accounts import NewServiceAccount
 from qs.domain.identity.accounts import ServiceAccount
-from qs.domain.identity.scopes import ROLES
+from qs.domain.identity.scopes import ROLES, grantable
 from qs.domain.kernel.ids import PLATFORM_TENANT
-from qs.interface.cli.output import Json, emit, misuse, note, rows, run_async
+from qs.interface.cli.output import Json, emit, misuse, misusing, note, rows, run_async
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, tenant_of
 
@@ -45,6 +45,8 @@ def create(
 ) -> None:
     """Create an account and show its secret, this once."""
     _check_owner(ctx, platform)
+    with misusing("--scope"):
+        grantable(scope or (), platform=platform)
     made = run_async(_create(name, scope or sorted(ROLES["service"]), platform, tenant))
     note("the secret is shown this once and kept nowhere; store it where the machine reads it")
     emit({**_shown(made.account), "client_secret": made.client_secret}, json_mode)

@@ -1,7 +1,8 @@
 """Whose rows a verb works on, and who it says did it."""
 
+from collections.abc import Mapping
 from getpass import getuser
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
@@ -16,6 +17,15 @@ Tenant = Annotated[
     str, typer.Option("--tenant", metavar="SLUG", envvar="QS_TENANT", help="The tenant that is meant.")
 ]
 """The option of every verb that works inside a tenant: ``def show(tenant: Tenant = "default")``."""
+
+Listed = Literal["event", "notification", "plan", "task"]
+LISTS: Mapping[Listed, str] = {
+    "event": "events tail --json",
+    "notification": "notifications list",
+    "plan": "plan list",
+    "task": "task list",
+}
+"""The verb that shows the ids of each."""
 
 
 def actor() -> str:
@@ -35,9 +45,9 @@ async def tenant_of(container: "Container", slug: str) -> UUID:
     return tenant_id
 
 
-def read_id(text: str, what: str) -> UUID:
+def read_id(text: str, what: Listed) -> UUID:
     """The id that was typed; anything else is misuse."""
     try:
         return UUID(text)
     except ValueError:
-        misuse(f"{text[:60]} is no id of a {what}; copy it from `qs {what} list`")
+        misuse(f"{text[:60]} is no {what} id; copy one from `qs {LISTS[what]}`")

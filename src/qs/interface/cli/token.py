@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from qs.application.identity.ports import AccessToken
-from qs.interface.cli.output import Json, emit, misuse, run_async
+from qs.domain.identity.scopes import grantable
+from qs.interface.cli.output import Json, emit, misuse, misusing, run_async
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, tenant_of
 from qs.settings.types import parse_duration
@@ -29,6 +30,8 @@ def create(
     json_mode: Json = False,
 ) -> None:
     """Make a token that works until it expires."""
+    with misusing("--scope"):
+        grantable(scope)
     made = run_async(_issue(tenant, scope, _length(ttl)))
     data = {
         "token": made.token,

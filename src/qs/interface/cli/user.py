@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from qs.domain.identity.accounts import User
+from qs.domain.identity.accounts import User, known_roles
 from qs.domain.identity.scopes import ROLES
-from qs.interface.cli.output import Json, emit, rows, run_async
+from qs.interface.cli.output import Json, emit, misusing, rows, run_async
 from qs.interface.cli.passwords import read_password
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, tenant_of
@@ -30,6 +30,8 @@ def create(
     json_mode: Json = False,
 ) -> None:
     """Create a user who may log in at once."""
+    with misusing("--role"):
+        known_roles(role)
     emit(_shown(run_async(_create(tenant, username, read_password(), role))), json_mode)
 
 

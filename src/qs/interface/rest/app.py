@@ -4,8 +4,8 @@ Adding a context is adding its name to ``CONTEXTS``: its package ``interface/res
 ``route_handlers`` (served under ``/api/v1``) and, where the contract puts some at the root, ``root_route_handlers``.
 
 Every handler declares who may call it (guards.py). Further options in ``opt``: ``idempotent`` and ``secret``
-(idempotency.py), ``consumes`` (bodies.py), and ``loose_query``, which lets unknown query parameters pass. litestar
-answers a POST with 201 unless told otherwise, so commands say ``status_code=200``.
+(idempotency.py), ``consumes`` (bodies.py), and ``loose_query``, which lets unknown query parameters pass and, where no
+body is read, any body. litestar answers a POST with 201 unless told otherwise, so commands say ``status_code=200``.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -37,6 +37,7 @@ from qs.interface.rest.middleware import Edge
 from qs.interface.rest.openapi import schema_router
 from qs.interface.rest.problems import ProblemHandler
 from qs.interface.rest.proxies import TrustedProxies
+from qs.interface.rest.slashes import route_escaped_slashes
 
 API_PREFIX = "/api/v1"
 CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler")
@@ -89,6 +90,7 @@ def create_app(
     if problems := list(_misdeclared(app, container)):
         raise RoutesMisdeclared(problems)
     route_malformed_ids(app)
+    route_escaped_slashes(app)
     app.asgi_handler = Edge(
         app.asgi_handler,
         TrustedProxies(server.trusted_proxies),

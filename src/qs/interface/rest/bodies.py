@@ -35,14 +35,30 @@ BULK_BODY_BYTES = 16 * BODY_BYTES
 _YEARS = range(1900, 2200)
 _INT64 = range(-(2**63), 2**63)
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+# What must be true of a text that has to match a pattern, in words (expectations.py).
+_NOT_BLANK = {"expected": "more than blanks"}
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", extra=_NOT_BLANK)]
 Text = Annotated[str, Meta(max_length=2000)]
-Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")]
-ExternalId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", extra=_NOT_BLANK)]
+Code = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)",
+        extra={"expected": "letters, digits and . _ -, and begin with a letter or digit"},
+    ),
+]
+ExternalId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", extra=_NOT_BLANK)]
 ZoneName = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone name.")]
 WallTime = Annotated[
-    str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$(?!\n)", examples=["09:00"])
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$(?!\n)",
+        examples=["09:00"],
+        extra={"expected": "a time of day as HH:MM or HH:MM:SS, 00:00 to 23:59:59"},
+    ),
 ]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 Instant = Annotated[

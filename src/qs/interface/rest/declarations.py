@@ -23,8 +23,8 @@ class Declared:
     """What one handler reads.
 
     Of the query: a Struct of its parameters, which of them are instants and which may repeat, whether any is required,
-    whether unknown ones pass. Of the body: its JSON type, if it may be left out, the media types, and whether the
-    handler reads it by itself.
+    whether unknown ones pass (and any body where none is read). Of the body: its JSON type, if it may be left out, the
+    media types, and whether the handler reads it by itself.
     """
 
     query: type[Struct]

@@ -114,7 +114,7 @@ async def _check_body(request: JsonRequest, declared: Declared) -> None:
         if declared.body is not None and not declared.body_optional:
             raise Malformed("the body is empty, and this route needs one; send a JSON object")
         return
-    if declared.body is None and not body.strip():
+    if declared.body is None and (declared.loose or not body.strip()):
         return
     _check_media_type(request, declared.consumes)
     request.decoded = read_json(body, Nothing if declared.body is None else declared.body)

@@ -17,6 +17,7 @@ from qs.application.kernel.request import request_id
 from qs.interface.rest import access_log, metrics
 from qs.interface.rest.cors import CorsPolicy, Header
 from qs.interface.rest.proxies import TrustedProxies
+from qs.interface.rest.slashes import hide_slashes
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
@@ -26,6 +27,8 @@ _DEFAULTS: tuple[Header, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
+    # Links are posted in chats; not even a dead one is for a search engine.
+    (b"x-robots-tag", b"noindex"),
 )
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 # Says the same as frame-ancestors to old browsers, which matters for pages only, and pages have a policy of their own.
@@ -55,6 +58,9 @@ class Edge:
         if method == "HEAD":
             # The server reads the method of its own scope to know that no body may follow.
             request = {**scope, "method": "GET"}
+        if (routed := hide_slashes(request)) != path:
+            # The server writes the path of its own scope into its log.
+            request = {**request, "path": routed}
         if self._proxies and (peer := request["client"]):
             headers = request["headers"]
             request["client"] = (self._proxies.client(peer[0], headers), 0)

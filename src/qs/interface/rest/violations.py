@@ -1,14 +1,14 @@
 """msgspec's words for a value that does not fit, as problems with JSON pointers, all of them instead of the first."""
 
 import re
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT, Struct
-from msgspec.structs import FieldInfo, fields
+from msgspec import NODEFAULT
+from msgspec.structs import fields
 
 from qs.domain.kernel.errors import Problem
+from qs.interface.rest.expectations import choices_at, expected_at, struct_of
 from qs.interface.rest.parsing import pointer
 
 _AT = re.compile(r" - at (?:`key` in )?`\$(.*)`$", re.DOTALL)
@@ -46,12 +46,12 @@ _SENTENCES = {
 
 def violations(value: Any, kind: Any, error: msgspec.ValidationError, *, strict: bool) -> list[Problem]:
     """Every problem of an object's fields, the first of each; for anything else the one msgspec found."""
-    fields_of = _fields(kind)
-    if fields_of is None or not isinstance(value, dict):
-        return [_problem(str(error))]
+    struct = struct_of(kind)
+    if struct is None or not isinstance(value, dict):
+        return [_problem(str(error), kind)]
     found: list[Problem] = []
-    known = {field.encode_name for field in fields_of}
-    for field in fields_of:
+    known = {field.encode_name for field in fields(struct)}
+    for field in fields(struct):
         if field.encode_name not in value:
             if field.default is NODEFAULT and field.default_factory is NODEFAULT:
                 found.append(Problem(_pointer([field.encode_name]), "is missing"))
@@ -62,27 +62,17 @@ def violations(value: Any, kind: Any, error: msgspec.ValidationError, *, strict:
             nested = violations(value[field.encode_name], field.type, one, strict=strict)
             found += [Problem(_pointer([field.encode_name]) + each.pointer, each.detail) for each in nested]
     found += [Problem(_pointer([name]), "is not a field here") for name in value if name not in known]
-    return found or [_problem(str(error))]
+    return found or [_problem(str(error), kind)]
 
 
-def _fields(kind: Any) -> tuple[FieldInfo, ...] | None:
-    """The fields when ``kind`` is one Struct, or one Struct or null."""
-    kind = kind.__origin__ if hasattr(kind, "__metadata__") else kind
-    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    candidates = [each for each in members if each is not type(None)]
-    if len(candidates) == 1 and isinstance(candidates[0], type) and issubclass(candidates[0], Struct):
-        return fields(candidates[0])
-    return None
-
-
-def _problem(message: str) -> Problem:
+def _problem(message: str, kind: Any) -> Problem:
     at = _AT.search(message)
     steps = [name or index for name, index in _STEP.findall(at[1])] if at else []
     text = message[: at.start()] if at else message
     for pattern, detail in ((_MISSING, "is missing"), (_UNKNOWN, "is not a field here")):
         if match := pattern.fullmatch(text):
             return Problem(_pointer([*steps, match[1]]), detail)
-    return Problem(_pointer(steps), _detail(text))
+    return Problem(_pointer(steps), _detail(text, kind, steps))
 
 
 def _pointer(steps: list[str]) -> str:
@@ -90,7 +80,7 @@ def _pointer(steps: list[str]) -> str:
     return pointer(*(step[:_LONGEST_NAME] for step in steps))
 
 
-def _detail(text: str) -> str:
+def _detail(text: str, kind: Any, steps: list[str]) -> str:
     if text in _SENTENCES:
         return _SENTENCES[text]
     if match := _LENGTH.fullmatch(text):
@@ -100,8 +90,8 @@ def _detail(text: str) -> str:
     if match := _WRONG_TYPE.fullmatch(text):
         expected = " or ".join(_TYPES.get(each.strip(), each.strip()) for each in match[1].split("|"))
         return f"must be {expected}"
-    if text.startswith("Invalid enum value"):
-        return "must be one of the values this field takes"
-    if text.startswith("Expected `str` matching regex"):
-        return "must match the pattern " + text.removeprefix("Expected `str` matching regex ").strip("'")
+    if text.startswith("Invalid enum value") and (choices := choices_at(kind, steps)):
+        return f"must be one of {', '.join(choices)}"
+    if text.startswith("Expected `str` matching regex") and (words := expected_at(kind, steps)):
+        return f"must be {words}"
     return "has a value this field does not take"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -14,10 +14,12 @@ from qs.interface.rest.bodies import Body, Code, Count, Day, Instant, Name, Wall
 
 class Colour(StrEnum):
     RED = "red"
+    GREEN = "green"
 
 
 class Row(Body):
     seq: Annotated[int, Meta(ge=1)]
+    side: Literal["left", "right"] | None = None
 
 
 class Thing(Body):
@@ -30,6 +32,13 @@ class Thing(Body):
     nested: Row | None = None
     anything: dict[str, Any] = field(default_factory=dict)
     count: Count = 0
+    colours: list[Colour] | None = None
+    by_colour: dict[str, Annotated[Colour, Meta(description="deep")]] = field(default_factory=dict)
+    side: Annotated[Literal["left", "right"] | None, Meta(description="which")] = None
+    step: Literal[1, 2] = 1
+    code: Code = "a"
+    codes: list[Annotated[Code, Meta(description="deep")]] = field(default_factory=list)
+    unworded: Annotated[str, Meta(pattern="^[a-z]$")] = "a"
 
 
 OWNER = "00000000-0000-7000-8000-000000000001"
@@ -53,7 +62,7 @@ def test_every_field_that_does_not_fit_is_named_at_once() -> None:
     assert found == {
         "/name": "must have at least 1 characters",
         "/owner": "must be a UUID",
-        "/colour": "must be one of the values this field takes",
+        "/colour": "must be one of red, green",
         "/at": "must be an instant such as 2026-03-01T09:00:00Z",
         "/count": "must be at least 0",
         "/extra": "is not a field here",
@@ -73,6 +82,37 @@ def test_a_fault_deep_inside_has_its_own_pointer() -> None:
         "/nested/x": "is not a field here",
     }
     assert problems(name="a", owner=OWNER, rows=[{"seq": 1}] * 3) == {"/rows": "must have at most 2 items"}
+
+
+def test_an_enumeration_names_what_it_takes_however_deep_it_stands() -> None:
+    found = problems(
+        name="a",
+        owner=OWNER,
+        colours=["red", "blue"],
+        by_colour={"x": "blue"},
+        side="top",
+        step=3,
+        nested={"seq": 1, "side": "top"},
+    )
+
+    assert found == {
+        "/colours/1": "must be one of red, green",
+        "/by_colour/...": "must be one of red, green",
+        "/side": "must be one of left, right",
+        "/step": "must be one of 1, 2",
+        "/nested/side": "must be one of left, right",
+    }
+
+
+def test_a_pattern_is_told_in_words() -> None:
+    found = problems(name=" ", owner=OWNER, code="a b", codes=["a", "?"], unworded="A")
+
+    assert found == {
+        "/name": "must be more than blanks",
+        "/code": "must be letters, digits and . _ -, and begin with a letter or digit",
+        "/codes/1": "must be letters, digits and . _ -, and begin with a letter or digit",
+        "/unworded": "has a value this field does not take",
+    }
 
 
 @pytest.mark.parametrize("value", ["5", 5.0, True, None])

@@ -1,25 +1,29 @@
 """``POST /oauth2/token``: machines get tokens by client credentials, in the words of RFC 6749."""
 
 import binascii
+import re
 from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from litestar import Controller, Request, Response, post
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
 from qs.application.identity.granting import ClientGranting
 from qs.domain.identity.errors import BadClientCredentials, ScopeNotGranted
-from qs.domain.kernel.errors import QsError
+from qs.domain.kernel.errors import Invalid, QsError
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.identity.controller import NEVER_STORED
 from qs.interface.rest.identity.dto import TokenAnswer, TokenError
 
 FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES = 8192
+_MOST_PARAMETERS = 20
 _LONGEST_CREDENTIAL = 512
+_NOT_DESCRIPTIVE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 _BASIC = {"WWW-Authenticate": 'Basic realm="qs"'}
 
 
@@ -53,6 +57,18 @@ class TokenRequestRefused(QsError):
         super().__init__(description)
 
 
+class FormTooLarge(TokenRequestRefused):
+    """Its status is the 400 that RFC 6749 has for every request that cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_request", f"the form is larger than {_FORM_BYTES} bytes; send less")
+
+
+def answer_too_large(request: Request[Any, Any, Any], _: RequestEntityTooLarge) -> Response[TokenError]:
+    """The limit of the body, said as OAuth clients expect it."""
+    return answer_refusal(request, FormTooLarge())
+
+
 def answer_refusal(request: Request[Any, Any, Any], error: QsError) -> Response[TokenError]:
     """Whatever was wrong with the request, said as OAuth clients expect it."""
     if isinstance(error, TokenRequestRefused):
@@ -64,14 +80,25 @@ def answer_refusal(request: Request[Any, Any, Any], error: QsError) -> Response[
     else:
         word, status = "invalid_request", 400
     headers = NEVER_STORED | (_BASIC if status == 401 else {})
-    return Response(TokenError(word, str(error)), status_code=status, headers=headers)
+    return Response(TokenError(word, _described(error)), status_code=status, headers=headers)
+
+
+def _described(error: QsError) -> str:
+    said = str(error)
+    if isinstance(error, Invalid):
+        said = "; ".join(f"{each.pointer[1:] or 'a parameter'} {each.detail}" for each in error.problems)
+    # RFC 6749 §5.2 allows no other characters, and a name may be anything.
+    return _NOT_DESCRIPTIVE.sub("?", said)
 
 
 class OAuthController(Controller):
     path = "/oauth2"
     tags = ("identity",)
     dependencies = {"granting": given("client_granting")}  # noqa: RUF012 - litestar's way to declare
-    exception_handlers = {QsError: answer_refusal}  # noqa: RUF012 - litestar's way to declare
+    exception_handlers = {  # noqa: RUF012 - litestar's way to declare
+        QsError: answer_refusal,
+        RequestEntityTooLarge: answer_too_large,
+    }
 
     @post(
         "/token",
@@ -103,8 +130,11 @@ class OAuthController(Controller):
 def _form(content_type: str, body: bytes) -> dict[str, str]:
     if content_type.partition(";")[0].strip().lower() != FORM:
         raise TokenRequestRefused("invalid_request", f"the body is not a form; send {FORM}")
+    if body.count(b"&") >= _MOST_PARAMETERS:
+        detail = f"the form has more than {_MOST_PARAMETERS} parameters; send those of the grant"
+        raise TokenRequestRefused("invalid_request", detail)
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
         raise TokenRequestRefused("invalid_request", "the form cannot be read; encode it as UTF-8") from None
     if len({name for name, _ in pairs}) < len(pairs):

@@ -23,7 +23,12 @@ LONGEST_CODE = 64
 
 Title = Annotated[
     str,
-    Meta(max_length=200, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+$(?!\n)", examples=["PHQ-9 depression scale"]),
+    Meta(
+        max_length=200,
+        pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+$(?!\n)",
+        examples=["PHQ-9 depression scale"],
+        extra={"expected": "text without control characters, and more than blanks"},
+    ),
 ]
 
 
@@ -39,7 +44,15 @@ class ScaleBody(Body):
 
     code: Annotated[Code, Meta(examples=["PHQ-9"])]
     title: TitleBody
-    version: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[!-~]+$(?!\n)")] = "1"
+    version: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=32,
+            pattern=r"^[!-~]+$(?!\n)",
+            extra={"expected": "visible ASCII characters without blanks"},
+        ),
+    ] = "1"
     published: bool = True
 
 

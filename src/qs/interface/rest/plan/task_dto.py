@@ -14,7 +14,13 @@ from qs.domain.plan.task import AssessmentTask, TaskStatus
 from qs.interface.rest.bodies import Body, Instant
 
 ReasonCode = Annotated[
-    str, Meta(pattern=r"^[a-z_]{1,64}$(?!\n)", description="Why, in one word.", examples=["moved_away"])
+    str,
+    Meta(
+        pattern=r"^[a-z_]{1,64}$(?!\n)",
+        description="Why, in one word.",
+        examples=["moved_away"],
+        extra={"expected": "1 to 64 small letters and underscores, such as moved_away"},
+    ),
 ]
 Note = Annotated[
     str, Meta(min_length=1, max_length=500, description="Free text for staff; never part of an event.")
@@ -26,6 +32,7 @@ AssessmentId = Annotated[
         pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]+$(?!\n)",
         description="The answer's id where it was given.",
         examples=["a-1024"],
+        extra={"expected": "text without control characters, and more than blanks"},
     ),
 ]
 

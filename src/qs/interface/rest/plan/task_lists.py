@@ -63,7 +63,9 @@ def _next_page(request: Request[Any, Any, Any], following: str | None) -> str | 
     if following is None:
         return None
     query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{request.scope['path']}?{urlencode([*query, ('cursor', following)])}"
+    # As it was asked for: decoded it may hold what no header may, and slashes that part nothing.
+    path = request.scope["raw_path"].decode("ascii")
+    return f"{path}?{urlencode([*query, ('cursor', following)])}"
 
 
 def _lines(tasks: Sequence[AssessmentTask]) -> list[list[Any]]:

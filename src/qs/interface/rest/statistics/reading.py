@@ -37,9 +37,10 @@ Metric = Annotated[
     str,
     Meta(
         max_length=80,
-        pattern=rf"^(?:{'|'.join(METRICS)}|expired{_REASON}|canceled{_REASON})$",
+        pattern=rf"^(?:{'|'.join(METRICS)}|expired{_REASON}|canceled{_REASON})$(?!\n)",
         description=f"Which number: {', '.join(METRICS)}, or by reason, e.g. `expired:manual`.",
         examples=["completed"],
+        extra={"expected": f"one of {', '.join(METRICS)}, or one by reason, such as expired:manual"},
     ),
 ]
 OnDate = Annotated[date, Meta(description="Only of this civil date of the tenant's zone.")]
