@@ -229,11 +229,11 @@ def test_the_worker_runs_the_roles_it_is_given_each_in_a_process(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("qs", "worker", "--roles", "cook"), 1, "worker.roles"),
-        (("qs", "worker", "--roles", "ticker"), 1, "not available yet"),
+        (("qs", "worker", "--roles", "cook"), 2, "cook"),
+        (("qs", "worker", "--roles", "ticker"), 2, "ticker"),
         (("workers",), 2, "usage"),
         (("workers", "cook"), 2, "one of cron, relay, notifications"),
-        (("workers", "statistics"), 2, "not available yet"),
+        (("workers", "ticker"), 2, "not available yet"),
     ],
 )
 def test_a_role_that_is_not_there_is_refused(
