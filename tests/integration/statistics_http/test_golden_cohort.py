@@ -138,7 +138,10 @@ async def test_daily_figures_come_as_csv_too(api, cohort):
 
     header, line = answer.text.splitlines()
     assert answer.headers["content-type"].startswith("text/csv")
-    assert header == f"dimension,key,date,{','.join(METRICS)},generation,reason,as_of"
+    assert (
+        header
+        == f"dimension,key,date,{','.join(METRICS)},generation,reason,as_of,timezone,definition_version"
+    )
     assert ",2060-05-13,0,0,1,0,0,0,0,0,1,0,0,," in line
 
 
@@ -209,3 +212,16 @@ async def test_the_cohort_is_consistent_and_a_difference_is_listed_and_repaired(
     assert [(each["reason"], each["before"]["opened"], each["after"]["opened"]) for each in changes] == [
         ("repair", 7, 2)
     ]
+
+
+async def test_a_quiet_key_is_as_of_the_last_sync_too(api, cohort, ward):
+    before = data_of(await api.get(f"{V1}/statistics/plans/{cohort.id}"))
+    await ward.advance("2060-06-02 12:00")
+
+    for kind in ("daily", "accumulated", "plan"):
+        await api.post(f"{V1}/statistics/sync/{kind}")
+
+    after = data_of(await api.get(f"{V1}/statistics/plans/{cohort.id}"))
+    assert before["as_of"] < "2060-06-02T" <= after["as_of"]
+    assert before["counted_at"] < "2060-06-02T" <= after["counted_at"]
+    assert after["totals"] == before["totals"]

@@ -1,10 +1,16 @@
 """Retention and latency as a statistics library estimates them."""
 
+import asyncio
+import sys
+import warnings
+from datetime import timedelta
+
 import pytest
 
-from qs.domain.statistics.followup import Observation
+from qs.domain.statistics.followup import Observation, Occasion, stay
 from qs.domain.statistics.rates import Rate
 from qs.infra.statistics.survival import ScipyEstimator
+from tests.support.builders import SHANGHAI, at
 
 WEEKS, PRESENT = (0, 1, 2, 4, 6, 8), (150, 148, 127, 108, 84, 68)
 
@@ -13,12 +19,22 @@ def stayed(days: float, *, censored: bool = False) -> Observation:
     return Observation(days, censored)
 
 
+def person(visits: int) -> Observation:
+    """What somebody contributes who came to the first so many visits of the trial, and to none after."""
+    occasions = []
+    for number, week in enumerate(WEEKS):
+        planned = at("2026-01-05") + timedelta(weeks=week)
+        status = "completed" if number < visits else "expired"
+        occasions.append(Occasion(planned, SHANGHAI, status, planned, planned + timedelta(7), planned))
+    observed = stay(occasions)
+    assert observed is not None
+    return observed
+
+
 async def test_a_published_trial_comes_to_its_published_figures():
     people = []
-    for last, (present, following) in enumerate(zip(PRESENT, (*PRESENT[1:], 0), strict=True)):
-        ended = last == len(WEEKS) - 1
-        days = WEEKS[last] * 7 if ended else WEEKS[last + 1] * 7
-        people += [stayed(days, censored=ended)] * (present - following)
+    for visits, (present, following) in enumerate(zip(PRESENT, (*PRESENT[1:], 0), strict=True), 1):
+        people += [person(visits)] * (present - following)
 
     found = await ScipyEstimator().survival(people)
 
@@ -65,3 +81,26 @@ async def test_the_median_counts_those_without_an_answer(observations, median):
     found = await ScipyEstimator().median(observations)
 
     assert (found.median_hours, found.n) == (median, len(observations))
+
+
+@pytest.mark.parametrize("answered", [1, 2, 5, 25, 200])
+async def test_the_median_is_when_half_have_answered_whatever_rounding_makes_of_it(answered):
+    people = [stayed(hour + 1) for hour in range(answered)] + [stayed(1000, censored=True)] * answered
+
+    assert (await ScipyEstimator().median(people)).median_hours == answered
+
+
+async def test_estimates_at_once_leave_the_process_its_warnings():
+    # Nobody has left on day 0, so that the band is not defined there and SciPy says so.
+    people = [stayed(0, censored=True), stayed(7), stayed(14, censored=True)]
+    before = list(warnings.filters)
+    switching = sys.getswitchinterval()
+
+    # Threads take turns so often that they are nearly always within each other.
+    sys.setswitchinterval(1e-6)
+    try:
+        await asyncio.gather(*(ScipyEstimator().survival(people) for _ in range(300)))
+    finally:
+        sys.setswitchinterval(switching)
+
+    assert warnings.filters == before

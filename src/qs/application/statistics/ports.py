@@ -201,7 +201,9 @@ class DailyFigures(Protocol):
         self, dimension: str, key: str, since: date | None, until: date | None
     ) -> Sequence["DailyRow"]: ...
 
-    async def revisions(self, dimension: str, key: str) -> Sequence["Revision"]: ...
+    async def revisions(
+        self, dimension: str, key: str, since: date | None = None, until: date | None = None
+    ) -> Sequence["Revision"]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +329,7 @@ class Calendars(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Of all tenants: how many differences the last validations left, and when each kind was last finished by all."""
+    """Of all active tenants: how many differences the last validations left, and when each kind was last done for all."""
 
     differences: int
     finished_at: Mapping[str, datetime]

@@ -1,6 +1,7 @@
 """Reading statistics: every number with what it is made of, as of when, and the tasks behind it."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -16,7 +17,7 @@ from qs.application.statistics.ports import (
     TaskPage,
 )
 from qs.domain.statistics.errors import NothingCounted, SpanTooLong
-from qs.domain.statistics.followup import Observation, latency, stay
+from qs.domain.statistics.followup import Observation, Occasion, latency, stay
 from qs.domain.statistics.metrics import DEFINITION_VERSION, Counts, Dimension, reasons
 from qs.domain.statistics.rates import Rate, rates
 
@@ -29,7 +30,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class WindowView:
-    """Figures of so many civil dates, the last of which is the date they were added up on."""
+    """Figures of so many civil dates, the last of which is the date they were added up on, else today."""
 
     from_: date
     to: date
@@ -133,27 +134,37 @@ class StatisticsReading:
         """Totals, windows and rates as they were last added up; zeros for what exists and was never counted."""
         calendar = await self._calendars.of(tenant_id)
         async with self._unit_of_work(tenant_id) as uow:
-            row = await uow.accumulated.get(dimension, key)
-            timezone = calendar.timezone_at(row.as_of if row else uow.now)
+            row, now = await uow.accumulated.get(dimension, key), uow.now
+            last = await uow.syncs.last(Kind.ACCUMULATED)
+        timezone = calendar.timezone_at(row.as_of if row else now)
         if row is None:
             await self._require_known(tenant_id, dimension, key)
+            windows = _windows({}, calendar.date_of(now))
             return FiguresView(
-                dimension, key, None, timezone, DEFINITION_VERSION, None, {}, rates({}), {}, {}, None, None
+                dimension,
+                key,
+                None,
+                timezone,
+                DEFINITION_VERSION,
+                None,
+                {},
+                rates({}),
+                windows,
+                {},
+                None,
+                None,
             )
-        windows = {
-            days: WindowView(row.through - (int(days) - 1) * _DAY, row.through, counts, rates(counts))
-            for days, counts in row.windows.items()
-        }
         return FiguresView(
             dimension,
             key,
-            row.as_of,
+            # A key that nothing happened to was looked at all the same.
+            last.as_of if last and last.as_of else row.as_of,
             timezone,
             DEFINITION_VERSION,
             row.through,
             {name: count for name, count in row.totals.items() if name not in reasons(row.totals)},
             rates(row.totals),
-            {str(days): windows[str(days)] for days in WINDOWS},
+            _windows(row.windows, row.through),
             reasons(row.totals),
             row.first_on,
             row.last_on,
@@ -164,11 +175,12 @@ class StatisticsReading:
         figures = await self.figures(tenant_id, Dimension.PLAN, str(plan_id))
         async with self._unit_of_work(tenant_id) as uow:
             found, now = await uow.plans.get(plan_id), uow.now
+            last = await uow.syncs.last(Kind.PLAN)
         counts: Counts = found[0].counts if found else {}
         occasions = found[0].occasions if found else []
         courses = (await self._course.occasions(tenant_id, plan_id)).values()
-        stays = [stayed for course in courses if (stayed := stay(course)) is not None]
-        waits = [wait for course in courses for wait in latency(course, now)]
+        # Of a large plan this takes a while, for which others must not wait.
+        stays, waits = await asyncio.to_thread(_observed, courses, now)
         later = [each for each in occasions if each["seq"] > 1]
         return PlanView(
             figures,
@@ -179,7 +191,7 @@ class StatisticsReading:
             Rate(sum(each["completed"] for each in later), sum(each["closed"] for each in later)),
             await self._estimator.survival(stays),
             await self._estimator.median(waits),
-            found[1] if found else None,
+            (last.as_of if last and last.as_of else found[1]) if found else None,
         )
 
     async def daily(
@@ -195,21 +207,36 @@ class StatisticsReading:
         Raises:
             SpanTooLong: more than 400 dates are asked for.
         """
-        calendar = await self._calendars.of(tenant_id)
+        first, last = await self.span(tenant_id, from_, to)
         async with self._unit_of_work(tenant_id) as uow:
-            last = to or calendar.date_of(uow.now)
-            first = from_ or last - 29 * _DAY
-            if not 0 <= (last - first).days < LONGEST_SPAN:
-                raise SpanTooLong(LONGEST_SPAN)
             found = await uow.daily.of(dimension, key, first, last)
         if not found:
             await self._require_known(tenant_id, dimension, key)
         return found
 
-    async def revisions(self, tenant_id: UUID, dimension: str, key: str) -> Sequence[Revision]:
-        """Every change of a closed date: what it was, what it became, and why."""
+    async def span(self, tenant_id: UUID, from_: date | None, to: date | None) -> tuple[date, date]:
+        """The first and the last date that ``daily`` answers for. Raises SpanTooLong."""
+        last = to
+        if last is None:
+            calendar = await self._calendars.of(tenant_id)
+            async with self._unit_of_work(tenant_id) as uow:
+                last = calendar.date_of(uow.now)
+        first = from_ or last - 29 * _DAY
+        if not 0 <= (last - first).days < LONGEST_SPAN:
+            raise SpanTooLong(LONGEST_SPAN)
+        return first, last
+
+    async def revisions(
+        self,
+        tenant_id: UUID,
+        dimension: str,
+        key: str,
+        from_: date | None = None,
+        to: date | None = None,
+    ) -> Sequence[Revision]:
+        """Every change of a closed date, or of those given: what it was, what it became, and why."""
         async with self._unit_of_work(tenant_id) as uow:
-            return await uow.daily.revisions(dimension, key)
+            return await uow.daily.revisions(dimension, key, from_, to)
 
     async def basis(self, tenant_id: UUID) -> Basis:
         """What the daily figures stand on."""
@@ -237,3 +264,24 @@ class StatisticsReading:
     async def _require_known(self, tenant_id: UUID, dimension: str, key: str) -> None:
         if not await self._course.knows(tenant_id, dimension, key):
             raise NothingCounted
+
+
+def _windows(counted: Mapping[str, Counts], through: date) -> dict[str, WindowView]:
+    views = {}
+    for days in WINDOWS:
+        counts = counted.get(str(days), {})
+        views[str(days)] = WindowView(through - (days - 1) * _DAY, through, counts, rates(counts))
+    return views
+
+
+def _observed(
+    courses: Iterable[Sequence[Occasion]], now: datetime
+) -> tuple[list[Observation], list[Observation]]:
+    """What each enrollment says of staying, and each opened task of the time to an answer."""
+    stays: list[Observation] = []
+    waits: list[Observation] = []
+    for course in courses:
+        if (stayed := stay(course)) is not None:
+            stays.append(stayed)
+        waits += latency(course, now)
+    return stays, waits

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -57,7 +58,7 @@ class AccumulatedSync:
             calendar = await self._calendars.of(tenant_id)
             beginning = await self._begin(tenant_id, hold)
             today = calendar.date_of(beginning.as_of)
-            after, seen, changed = ("", ""), 0, 0
+            after, seen, changed, as_of = ("", ""), 0, 0, beginning.as_of
             while True:
                 await self._whole(tenant_id)
                 async with self._unit_of_work(tenant_id) as uow:
@@ -66,8 +67,9 @@ class AccumulatedSync:
                         continue
                     await uow.syncs.check(hold)
                     keys = await uow.accumulated.next_keys(after, self._batch)
+                    # Totals are as of the dates they are made of, not of the moment they are added up.
+                    as_of = min(as_of, daily.as_of or as_of)
                     if keys:
-                        as_of = daily.as_of or beginning.as_of
                         changed += await uow.accumulated.add_up(after, keys[-1], today, as_of)
                     await uow.commit()
                 if not keys:
@@ -75,9 +77,9 @@ class AccumulatedSync:
                 after, seen = keys[-1], seen + len(keys)
                 on_progress(len(keys))
             async with self._unit_of_work(tenant_id) as uow:
-                await uow.syncs.finish(hold, beginning)
+                await uow.syncs.finish(hold, replace(beginning, as_of=as_of))
                 await uow.commit()
-            return Synced(Kind.ACCUMULATED, changed, seen - changed, beginning.as_of, beginning.position)
+            return Synced(Kind.ACCUMULATED, changed, seen - changed, as_of, beginning.position)
 
     async def _begin(self, tenant_id: UUID, hold: Hold) -> Beginning:
         async with self._unit_of_work(tenant_id) as uow:

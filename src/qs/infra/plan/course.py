@@ -20,9 +20,9 @@ FROM task WHERE tenant_id = :tenant AND plan_id = :plan AND NOT dropped ORDER BY
 )
 _KNOWN = {
     "tenant": "SELECT 1 FROM tenant WHERE id = :tenant AND id::text = :key",
-    "plan": "SELECT 1 FROM plan WHERE tenant_id = :tenant AND id::text = :key",
+    "plan": "SELECT 1 FROM plan WHERE tenant_id = :tenant AND id = CAST(:key AS uuid)",
     "scale": "SELECT 1 FROM scale WHERE tenant_id = :tenant AND code = :key",
-    "testee": "SELECT 1 FROM testee WHERE tenant_id = :tenant AND id::text = :key",
+    "testee": "SELECT 1 FROM testee WHERE tenant_id = :tenant AND id = CAST(:key AS uuid)",
 }
 _OF_KEY = {
     "tenant": "true",
@@ -70,7 +70,12 @@ class SqlCourse:
         self._engine = engine
 
     async def knows(self, tenant_id: UUID, dimension: str, key: str) -> bool:
-        """Whether there is such a tenant, plan, scale or testee, those that were erased among them."""
+        """Whether there is such a tenant, plan, scale or testee, those that were erased among them.
+
+        Ids are known as UUIDs are written, in lower case and with hyphens.
+        """
+        if dimension != "scale" and not _is_id(key):
+            return False
         async with SqlUnitOfWork(self._engine, tenant_id) as uow:
             given = {"tenant": tenant_id, "key": key}
             return await uow.connection.scalar(text(_KNOWN[dimension]), given) is not None
@@ -99,6 +104,13 @@ class SqlCourse:
         given = {"tenant": tenant_id, "key": key, "after": after or _NONE, "limit": limit} | values
         async with SqlUnitOfWork(self._engine, tenant_id) as uow:
             return list(await uow.connection.scalars(text(statement), given))
+
+
+def _is_id(key: str) -> bool:
+    try:
+        return str(UUID(key)) == key
+    except ValueError:
+        return False
 
 
 def _statement(

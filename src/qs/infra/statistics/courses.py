@@ -1,5 +1,6 @@
 """The plan context's courses in the words of this one; what it is asked for is stated here, and container.py binds it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -56,20 +57,8 @@ class RecordedCourse:
 
     async def occasions(self, tenant_id: UUID, plan_id: UUID) -> Mapping[UUID, Sequence[Occasion]]:
         found = await self._records.occasions(tenant_id, plan_id)
-        return {
-            enrollment_id: [
-                Occasion(
-                    each.planned_at,
-                    each.timezone,
-                    each.status,
-                    each.opened_at,
-                    each.expires_at,
-                    each.ended_at,
-                )
-                for each in occasions
-            ]
-            for enrollment_id, occasions in found.items()
-        }
+        # Of a large plan they are hundreds of thousands, for which others must not wait.
+        return await asyncio.to_thread(_occasions, found)
 
     async def behind(
         self,
@@ -85,3 +74,15 @@ class RecordedCourse:
         found = await self._records.behind(tenant_id, dimension, key, metric, ranges, after, limit + 1)
         shown = list(found[:limit])
         return TaskPage(shown, shown[-1] if len(found) > limit else None)
+
+
+def _occasions(found: Mapping[UUID, Sequence[OccasionRecord]]) -> dict[UUID, list[Occasion]]:
+    return {
+        enrollment_id: [
+            Occasion(
+                each.planned_at, each.timezone, each.status, each.opened_at, each.expires_at, each.ended_at
+            )
+            for each in records
+        ]
+        for enrollment_id, records in found.items()
+    }

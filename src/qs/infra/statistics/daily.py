@@ -81,7 +81,9 @@ ORDER BY day
 )
 _REVISIONS = text(
     "SELECT day, generation, reason, before::text, after::text, at FROM stat_revision"
-    " WHERE tenant_id = :tenant AND dimension = :dimension AND key = :key ORDER BY day, generation"
+    " WHERE tenant_id = :tenant AND dimension = :dimension AND key = :key"
+    " AND day >= coalesce(CAST(:since AS date), '-infinity') AND day <= coalesce(CAST(:until AS date), 'infinity')"
+    " ORDER BY day, generation"
 )
 _MARK = text(
     "INSERT INTO stat_stale_day (tenant_id, day, reason) SELECT :tenant, day, :reason"
@@ -134,8 +136,16 @@ class SqlDailyFigures:
         rows = (await self._connection.execute(_OF, given)).all()
         return [_daily_row(row) for row in rows]
 
-    async def revisions(self, dimension: str, key: str) -> Sequence[Revision]:
-        given = {"tenant": self._tenant_id, "dimension": dimension, "key": key}
+    async def revisions(
+        self, dimension: str, key: str, since: date | None = None, until: date | None = None
+    ) -> Sequence[Revision]:
+        given = {
+            "tenant": self._tenant_id,
+            "dimension": dimension,
+            "key": key,
+            "since": since,
+            "until": until,
+        }
         rows = (await self._connection.execute(_REVISIONS, given)).all()
         return [
             Revision(day, gen, why, _decode(was), _decode(now), at) for day, gen, why, was, now, at in rows

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import threading
 import warnings
 from bisect import bisect_left
 from collections import Counter
@@ -12,7 +13,10 @@ from qs.application.statistics.reading import LatencyView, SurvivalView
 from qs.domain.statistics.followup import Observation
 
 CONFIDENCE = 0.95
-_HALF = 0.5
+# The shares are products, which may come out a rounding error above what they are.
+_HALF = 0.5 + 1e-9
+# What warnings are shown is the whole process's affair: two threads that put it back out of turn would change it for good.
+_SILENCE = threading.Lock()
 
 
 class ScipyEstimator:
@@ -29,9 +33,9 @@ def _survival(observations: Sequence[Observation]) -> SurvivalView:
     if not observations:
         return SurvivalView([], [], [], [], [], [], [], CONFIDENCE)
     estimate = _estimate(observations)
-    with warnings.catch_warnings():
+    with _SILENCE, warnings.catch_warnings():
         # Where all or none are left the band is not defined, which shows as no number.
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", RuntimeWarning)
         band = estimate.confidence_interval(CONFIDENCE, method="log-log")
     ordered = sorted(each.time for each in observations)
     events = Counter(each.time for each in observations if not each.censored)

@@ -24,8 +24,9 @@ _TENANTS = text(
 )
 
 _CONDITION = text(
-    "SELECT kind, min(began_at) AS finished_at, sum(differences) AS differences FROM stat_sync"
-    " WHERE kind <> 'rebuild' AND began_at IS NOT NULL GROUP BY kind"
+    "SELECT s.kind, min(s.began_at) AS finished_at, sum(s.differences) AS differences FROM stat_sync s"
+    " JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active'"
+    " WHERE s.kind <> 'rebuild' AND s.began_at IS NOT NULL GROUP BY s.kind"
 )
 
 

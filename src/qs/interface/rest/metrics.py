@@ -3,21 +3,25 @@
 import asyncio
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
+import structlog
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from qs.application.statistics.ports import Tenants
+from qs.application.statistics.ports import Condition, Tenants
 from qs.interface.rest.dependencies import Given, given
+from qs.logs.crashes import describe_crash
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNMATCHED = "unmatched"
+_ASKED_WITHIN_S = 2.0
+
+_log = structlog.get_logger()
 
 
 class Requests(Collector):
@@ -70,23 +74,40 @@ def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
     return found
 
 
-differences = Gauge("qs_statistics_differences", "Differences that the last validations left.")
-finished = Gauge(
-    "qs_statistics_last_finished_timestamp_seconds",
-    "When statistics of each kind were last brought up to date for every tenant (system time).",
-    ["kind"],
-)
-_ASKED_WITHIN_S = 2.0
+class Statistics(Collector):
+    """The condition of the statistics as the database told it last; nothing while it never did, which is not zero."""
+
+    def __init__(self) -> None:
+        self._known: Condition | None = None
+
+    async def ask(self, tenants: Tenants) -> None:
+        """Asks the database, and does without where it does not answer."""
+        try:
+            async with asyncio.timeout(_ASKED_WITHIN_S):
+                self._known = await tenants.condition()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other metrics must be told all the same
+            _log.warning("statistics_condition_unknown", **describe_crash(error))
+
+    def collect(self) -> Iterator[Metric]:
+        if self._known is None:
+            return
+        yield GaugeMetricFamily(
+            "qs_statistics_differences",
+            "Differences that the last validations left.",
+            value=self._known.differences,
+        )
+        finished = GaugeMetricFamily(
+            "qs_statistics_last_finished_timestamp_seconds",
+            "When statistics of each kind were last brought up to date for every tenant (system time).",
+            labels=["kind"],
+        )
+        for kind, at in self._known.finished_at.items():
+            finished.add_metric([kind], at.timestamp())
+        yield finished
 
 
-async def _ask(tenants: Tenants) -> None:
-    """What stands in the database; the last that was known where it does not answer, for the others must be told."""
-    with suppress(Exception):
-        async with asyncio.timeout(_ASKED_WITHIN_S):
-            condition = await tenants.condition()
-        differences.set(condition.differences)
-        for kind, at in condition.finished_at.items():
-            finished.labels(kind).set(at.timestamp())
+statistics = Statistics()
+REGISTRY.register(statistics)
 
 
 # The framework appends the charset itself.
@@ -105,7 +126,7 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
         **layers,
     )
     async def metrics(tenants: Given[Tenants]) -> Response[bytes]:
-        await _ask(tenants)
+        await statistics.ask(tenants)
         return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
     return metrics

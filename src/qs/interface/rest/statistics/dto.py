@@ -1,6 +1,6 @@
 """How figures look on the wire. Every rate has its numerator and denominator; null where nothing could be counted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -102,11 +102,13 @@ class RevisionFigures(Struct):
     at: datetime
 
 
-class DailyList(Struct, kw_only=True):
+class DailyList(Struct, kw_only=True, rename={"from_": "from"}):
     """The civil dates asked for that have any figure, ascending, with what was changed after they were closed."""
 
     dimension: str
     key: str
+    from_: date
+    to: date
     as_of: datetime | None
     timezone: str
     definition_version: int
@@ -154,11 +156,17 @@ def plan_view(view: PlanView) -> PlanFigures:
 
 
 def daily_list(
-    dimension: str, key: str, basis: Basis, rows: list[DailyRow], revisions: list[Revision]
+    whose: tuple[str, str],
+    span: tuple[date, date],
+    basis: Basis,
+    rows: Sequence[DailyRow],
+    revisions: Sequence[Revision],
 ) -> DailyList:
     return DailyList(
-        dimension=dimension,
-        key=key,
+        dimension=whose[0],
+        key=whose[1],
+        from_=span[0],
+        to=span[1],
         as_of=basis.as_of,
         timezone=basis.timezone,
         definition_version=basis.definition_version,

@@ -12,6 +12,7 @@ from msgspec import Meta
 from qs.application.plan.reading import PlanReading
 from qs.application.statistics.reading import StatisticsReading
 from qs.domain.identity.principal import Principal
+from qs.domain.kernel.errors import Absent, Invalid, Problem
 from qs.domain.statistics.errors import NothingCounted
 from qs.domain.statistics.metrics import METRICS, Dimension
 from qs.interface.rest.csv_answers import csv_response, prefers_csv
@@ -43,15 +44,23 @@ Metric = Annotated[
         extra={"expected": f"one of {', '.join(METRICS)}, or one by reason, such as expired:manual"},
     ),
 ]
-OnDate = Annotated[date, Meta(description="Only of this civil date of the tenant's zone.")]
+OnDate = Annotated[
+    date, Meta(description="Only of this civil date of the tenant's zone.", examples=["2026-05-22"])
+]
 Key = Annotated[
-    str, Meta(min_length=1, max_length=200, description="The id of a plan or testee, or the code of a scale.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=300,
+        description="The id of a plan, the code of a scale, or of a testee the id, or `ext:` and an external id.",
+        examples=["PHQ-9"],
+    ),
 ]
 From = Annotated[
     date | None,
     QueryParameter(name="from", description="The first date; thirty dates in all where it is left out."),
 ]
-To = Annotated[date, Meta(description="The last date; today where it is left out.")]
+To = Annotated[date, Meta(description="The last date; today where it is left out.", examples=["2026-05-31"])]
 DAILY = {200: ResponseSpec(Success[DailyList], description="By date; as text/csv if Accept asks for it.")}
 
 _LISTING = "statistics"
@@ -101,13 +110,14 @@ class StatisticsController(Controller):
         reading: Given[StatisticsReading],
     ) -> Response[Success[PlanFigures]]:
         """Retention by occasion, and by Kaplan and Meier with numbers at risk and a 95 % band."""
-        return success(plan_view(await reading.plan(request.user.home_tenant, plan_named(plan_id))))
+        return success(plan_view(await reading.plan(request.user.home_tenant, _plan_named(plan_id))))
 
     @get("/daily", opt=OPT, summary="Figures by date", responses=DAILY)
     async def daily(
         self,
         request: Request[Principal, Any, Any],
         reading: Given[StatisticsReading],
+        people: Given[PlanReading],
         dimension: FromQuery[Dimension] = Dimension.TENANT,
         key: FromQuery[Key | None] = None,
         from_: From = None,
@@ -115,12 +125,13 @@ class StatisticsController(Controller):
     ) -> Response[Any]:
         """The dates that have any figure, at most 400 of them; without a key those of the whole tenant."""
         tenant_id = request.user.home_tenant
-        which = _key(dimension, key, tenant_id)
-        rows = list(await reading.daily(tenant_id, dimension, which, from_, to))
-        changes = list(await reading.revisions(tenant_id, dimension, which))
-        view = daily_list(dimension, which, await reading.basis(tenant_id), rows, changes)
+        whose = (dimension.value, await _key(people, dimension, key, tenant_id))
+        span = await reading.span(tenant_id, from_, to)
+        rows = await reading.daily(tenant_id, *whose, *span)
+        changes = await reading.revisions(tenant_id, *whose, *span)
+        view = daily_list(whose, span, await reading.basis(tenant_id), rows, changes)
         if prefers_csv(request.headers.get("accept", "")):
-            return csv_response("daily", ("dimension", "key", *_COLUMNS), _lines(view))
+            return csv_response("daily", _COLUMNS, _lines(view))
         response = success(view)
         response.headers["Vary"] = "Accept"
         return response
@@ -177,11 +188,21 @@ class StatisticsController(Controller):
         cursor: FromQuery[CursorToken | None] = None,
         page_size: FromQuery[PageSize] = 100,
     ) -> Response[Success[TaskIds]]:
-        key = str(plan_named(plan_id))
+        key = str(_plan_named(plan_id))
         return await _behind(request, reading, (Dimension.PLAN, key), (metric, date), cursor, page_size)
 
 
-_COLUMNS = ("date", *METRICS, "generation", "reason", "as_of")
+_COLUMNS = (
+    "dimension",
+    "key",
+    "date",
+    *METRICS,
+    "generation",
+    "reason",
+    "as_of",
+    "timezone",
+    "definition_version",
+)
 
 
 def _lines(view: DailyList) -> list[list[Any]]:
@@ -194,25 +215,38 @@ def _lines(view: DailyList) -> list[list[Any]]:
             each.generation,
             each.reason,
             each.as_of,
+            view.timezone,
+            view.definition_version,
         ]
         for each in view.items
     ]
 
 
-def _key(dimension: Dimension, key: str | None, tenant_id: UUID) -> str:
+async def _key(people: PlanReading, dimension: Dimension, key: str | None, tenant_id: UUID) -> str:
     if dimension is Dimension.TENANT:
-        if key not in (None, str(tenant_id)):
-            raise NothingCounted
-        return str(tenant_id)
+        return str(tenant_id) if key is None else key
     if key is None:
-        raise NothingCounted
-    return key.lower() if dimension in (Dimension.PLAN, Dimension.TESTEE) else key
+        raise Invalid([Problem("/key", f"is missing; say which {dimension}")])
+    if dimension is Dimension.TESTEE:
+        return await _testee_key(people, tenant_id, key)
+    return str(_plan_named(key)) if dimension is Dimension.PLAN else key
+
+
+def _plan_named(text: str) -> UUID:
+    try:
+        return plan_named(text)
+    except Absent as error:
+        # Text that is no id answers here as an id that nothing has.
+        raise NothingCounted from error
 
 
 async def _testee_key(people: PlanReading, tenant_id: UUID, text: str) -> str:
-    named = testee_named(text)
-    # Who was erased is found by the id alone, and what was counted of them stays.
-    return str(named) if isinstance(named, UUID) else str((await people.testee(tenant_id, named)).id)
+    try:
+        named = testee_named(text)
+        # Who was erased is found by the id alone, and what was counted of them stays.
+        return str(named) if isinstance(named, UUID) else str((await people.testee(tenant_id, named)).id)
+    except Absent as error:
+        raise NothingCounted from error
 
 
 async def _behind(
