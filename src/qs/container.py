@@ -1,18 +1,13 @@
 """Which concrete class stands behind each port. The only module that knows the DI library."""
 
 import gc
-import os
-import secrets
-import socket
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 
 from dependency_injector import containers, providers
-from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs import making
 from qs.application.identity.administering_service_accounts import ServiceAccountAdministration
 from qs.application.identity.administering_tenants import TenantAdministration
 from qs.application.identity.administering_users import UserAdministration
@@ -26,17 +21,14 @@ from qs.application.kernel.background import BackgroundWork
 from qs.application.kernel.business_time import ClockAdvancing
 from qs.application.kernel.feed import EventFeed, EventReplay
 from qs.application.kernel.publishing import Publishing
-from qs.application.kernel.readiness import Check
 from qs.application.kernel.relaying import Relay
 from qs.application.kernel.republishing import Republishing
-from qs.application.kernel.retention import Keep, RetentionService
+from qs.application.kernel.retention import RetentionService
 from qs.application.kernel.streams import Envelopes
 from qs.application.kernel.subscribing import Subscribing
 from qs.application.notification import announcing as notifications
 from qs.application.notification.composing import Composing
-from qs.application.notification.ports import Channel, NotificationUnitOfWorkFactory
 from qs.application.notification.reading import NotificationReading, NotificationReplay
-from qs.application.notification.sending import Sending
 from qs.application.plan.authoring import PlanAuthoring
 from qs.application.plan.before import BeforeReading
 from qs.application.plan.bulk_enrolling import BulkEnrolling
@@ -62,7 +54,6 @@ from qs.application.statistics.ports import Kind
 from qs.application.statistics.reading import StatisticsReading
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
 from qs.application.statistics.validating import Validation
-from qs.domain.notification.retrying import RetryPolicy
 from qs.domain.scheduler.duty import standing_duties
 from qs.infra.auth.cipher import Cipher
 from qs.infra.auth.keys import Keyring
@@ -74,8 +65,7 @@ from qs.infra.identity.directory import SqlAccountDirectory
 from qs.infra.identity.staff_reader import SqlStaffReader
 from qs.infra.identity.unit_of_work import IdentityUnitsOfWork
 from qs.infra.identity.zones import SqlZoneReader
-from qs.infra.notification.channels.choosing import ADDRESSED, make_channels
-from qs.infra.notification.channels.email import MailServer
+from qs.infra.notification.channels.choosing import ADDRESSED
 from qs.infra.notification.directories import RecordedPreferences, RecordedStaff, RecordedTestees
 from qs.infra.notification.ledger import SqlDueDeliveries, SqlNotificationUnitOfWork
 from qs.infra.plan.across_tenants import SqlDueTenants, SqlTaskTenants
@@ -87,7 +77,6 @@ from qs.infra.plan.readers import OpenEntries, SqlPlanReader, SqlTesteeReader
 from qs.infra.plan.recounting import SqlRecount
 from qs.infra.plan.unit_of_work import PlanUnitsOfWork
 from qs.infra.postgres.business_clock import SqlBusinessClock
-from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.event_backlog import SqlEventBacklog
 from qs.infra.postgres.event_log import SqlEventLogUnitOfWork
 from qs.infra.postgres.failures import translate
@@ -96,9 +85,7 @@ from qs.infra.postgres.ids import new_id
 from qs.infra.postgres.inbox import SqlDueAttempts
 from qs.infra.postgres.outbox_relay import SqlRelayOutbox
 from qs.infra.postgres.outbox_republishing import SqlRepublishingOutbox
-from qs.infra.postgres.readiness import PostgresReadiness
 from qs.infra.postgres.retention import SqlForgettableRows
-from qs.infra.redis.client import create_redis
 from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.redis.streams import RedisEventStreams
 from qs.infra.scheduler.executions import SqlLostExecutions
@@ -111,101 +98,9 @@ from qs.infra.statistics.truth import SqlTruths
 from qs.infra.statistics.unit_of_work import SqlCountedTenants, SqlStatisticsUnitOfWork
 from qs.settings import Settings
 
-
-def _make_engine(settings: Settings) -> AsyncEngine:
-    database = settings.database
-    if database.url is None:
-        raise RuntimeError("no database is set: set QS_DATABASE_URL, or use `qs up`, which brings its own")
-    return create_engine(
-        database.url,
-        pool_size=database.pool_size,
-        max_overflow=database.max_overflow,
-        pool_recycle=database.pool_recycle,
-        log_sql=database.log_sql,
-    )
-
-
-def _readiness_checks(
-    engine: AsyncEngine, settings: Settings, redis: Callable[[], Redis]
-) -> tuple[Check, ...]:
-    """What /health/ready asks after: without PostgreSQL nothing works, without Redis events and wake-ups wait."""
-
-    async def redis_answers() -> None:
-        await redis().ping()
-
-    postgres = PostgresReadiness(engine).checks(internal_clock=settings.clock.internal)
-    return (*postgres, Check("redis", redis_answers, essential=False))
-
-
-def entry_base_url(settings: Settings) -> str:
-    """Where entry links point: the configured page, else the API's own."""
-    if settings.entry.base_url:
-        return settings.entry.base_url
-    server = settings.server
-    scheme = "https" if server.tls.cert_file else "http"
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{scheme}://{host}:{server.port}/entry"
-
-
 _COUNTED_AT_ONCE = 1000
 # After the 12 s that the API gives its requests this is the rest of the 20 s in which a process ends.
 _BACKGROUND_ENDS_WITHIN = timedelta(seconds=8)
-
-
-def _worker_name() -> str:
-    # Who holds an execution: where to look for the process, and no name an earlier one had.
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-def _make_redis(settings: Settings) -> Redis:
-    if settings.redis.url is None:
-        raise RuntimeError("no Redis is set: set QS_REDIS_URL, or use `qs up`, which brings its own")
-    return create_redis(settings.redis.url)
-
-
-def _how_long_to_keep(settings: Settings) -> Keep:
-    retention = settings.retention
-    return Keep(
-        timedelta(retention.outbox_days),
-        timedelta(retention.inbox_days),
-        timedelta(retention.executions_days),
-    )
-
-
-def _make_channels(settings: Settings, client: GuardedClient) -> dict[str, Channel]:
-    smtp, webhook = settings.smtp, settings.notification.webhook
-    mail = None
-    if smtp.host is not None and smtp.sender is not None:
-        mail = MailServer(smtp.host, smtp.port, smtp.tls, smtp.sender, smtp.username, smtp.password)
-    return make_channels(
-        settings.notification_channels,
-        client,
-        mail=mail,
-        webhook_url=webhook.url,
-        webhook_secrets=webhook.secrets,
-        deadline=timedelta(seconds=settings.notification.timeout_s),
-    )
-
-
-def _sending_by_channel(
-    settings: Settings,
-    channels: Mapping[str, Channel],
-    unit_of_work: NotificationUnitOfWorkFactory,
-    due: SqlDueDeliveries,
-    composing: Composing,
-) -> dict[str, Sending]:
-    policy = RetryPolicy(
-        settings.notification.max_attempts,
-        timedelta(seconds=settings.notification.backoff_s),
-        timedelta(seconds=settings.notification.backoff_max_s),
-    )
-    # A little more than the channel's own deadline, which can tell better what did not answer.
-    limit = timedelta(seconds=settings.notification.timeout_s + 2)
-    concurrency = settings.worker.concurrency
-    return {
-        name: Sending(channel, unit_of_work, due, composing, policy, concurrency=concurrency, limit=limit)
-        for name, channel in channels.items()
-    }
 
 
 class Container(containers.DeclarativeContainer):
@@ -214,7 +109,7 @@ class Container(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
 
     # PostgreSQL
-    engine = providers.Singleton(_make_engine, settings)
+    engine = providers.Singleton(making.make_engine, settings)
 
     clock_advancing = providers.Singleton(
         lambda engine, settings: ClockAdvancing(SqlBusinessClock(engine), settings.env), engine, settings
@@ -299,7 +194,9 @@ class Container(containers.DeclarativeContainer):
 
     # plan
     entry_generator = providers.Singleton(
-        lambda keyring, settings: KeyedEntryGenerator(keyring, entry_base_url(settings)), keyring, settings
+        lambda keyring, settings: KeyedEntryGenerator(keyring, making.entry_base_url(settings)),
+        keyring,
+        settings,
     )
     plan_uow = providers.Singleton(PlanUnitsOfWork, engine, personal_cipher)
     task_tenants = providers.Singleton(SqlTaskTenants, engine)
@@ -335,8 +232,8 @@ class Container(containers.DeclarativeContainer):
     )
 
     # events
-    redis = providers.Singleton(_make_redis, settings)
-    readiness_checks = providers.Singleton(_readiness_checks, engine, settings, redis.provider)
+    redis = providers.Singleton(making.make_redis, settings)
+    readiness_checks = providers.Singleton(making.readiness_checks, engine, settings, redis.provider)
     entry_links = providers.Singleton(OpenEntries, plan_uow, entry_generator)
     subscriptions = providers.Object((notifications.SUBSCRIPTION, statistics.SUBSCRIPTION))
     event_streams = providers.Singleton(
@@ -369,7 +266,7 @@ class Container(containers.DeclarativeContainer):
         RetentionService,
         providers.Singleton(SqlForgettableRows, engine, subscriptions),
         event_streams,
-        providers.Singleton(_how_long_to_keep, settings),
+        providers.Singleton(making.how_long_to_keep, settings),
     )
 
     # notification
@@ -380,7 +277,7 @@ class Container(containers.DeclarativeContainer):
     guarded_http = providers.Singleton(
         lambda settings: GuardedClient(settings.outbound.allow_networks), settings
     )
-    channels = providers.Singleton(_make_channels, settings, guarded_http)
+    channels = providers.Singleton(making.make_channels, settings, guarded_http)
     announcing = providers.Singleton(
         Subscribing,
         providers.Singleton(
@@ -398,7 +295,7 @@ class Container(containers.DeclarativeContainer):
         max_attempts=settings.provided.events.max_attempts,
     )
     sending = providers.Singleton(
-        _sending_by_channel,
+        making.sending_by_channel,
         settings,
         channels,
         notification_uow,
@@ -483,7 +380,12 @@ class Container(containers.DeclarativeContainer):
     )
     scheduler_uow = providers.Singleton(SchedulerUnitsOfWork, engine)
     duty_executions = providers.Singleton(
-        DutyExecutions, scheduler_uow, duty_registry, new_id, providers.Singleton(_worker_name), background
+        DutyExecutions,
+        scheduler_uow,
+        duty_registry,
+        new_id,
+        providers.Singleton(making.worker_name),
+        background,
     )
     duty_recovery = providers.Singleton(
         ExecutionRecovery,

@@ -1,0 +1,116 @@
+"""How settings become the things that live as long as the process; container.py says what goes with what."""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from qs.application.kernel.readiness import Check
+from qs.application.kernel.retention import Keep
+from qs.application.notification.composing import Composing
+from qs.application.notification.ports import Channel, NotificationUnitOfWorkFactory
+from qs.application.notification.sending import Sending
+from qs.domain.notification.retrying import RetryPolicy
+from qs.infra.http.guarded import GuardedClient
+from qs.infra.notification.channels import choosing
+from qs.infra.notification.channels.email import MailServer
+from qs.infra.notification.ledger import SqlDueDeliveries
+from qs.infra.postgres.engine import create_engine
+from qs.infra.postgres.readiness import PostgresReadiness
+from qs.infra.redis.client import create_redis
+from qs.settings import Settings
+
+
+def make_engine(settings: Settings) -> AsyncEngine:
+    database = settings.database
+    if database.url is None:
+        raise RuntimeError("no database is set: set QS_DATABASE_URL, or use `qs up`, which brings its own")
+    return create_engine(
+        database.url,
+        pool_size=database.pool_size,
+        max_overflow=database.max_overflow,
+        pool_recycle=database.pool_recycle,
+        log_sql=database.log_sql,
+    )
+
+
+def readiness_checks(
+    engine: AsyncEngine, settings: Settings, redis: Callable[[], Redis]
+) -> tuple[Check, ...]:
+    """What /health/ready asks after: without PostgreSQL nothing works, without Redis events and wake-ups wait."""
+
+    async def redis_answers() -> None:
+        await redis().ping()
+
+    postgres = PostgresReadiness(engine).checks(internal_clock=settings.clock.internal)
+    return (*postgres, Check("redis", redis_answers, essential=False))
+
+
+def entry_base_url(settings: Settings) -> str:
+    """Where entry links point: the configured page, else the API's own."""
+    if settings.entry.base_url:
+        return settings.entry.base_url
+    server = settings.server
+    scheme = "https" if server.tls.cert_file else "http"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"{scheme}://{host}:{server.port}/entry"
+
+
+def worker_name() -> str:
+    # Who holds an execution: where to look for the process, and no name an earlier one had.
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def make_redis(settings: Settings) -> Redis:
+    if settings.redis.url is None:
+        raise RuntimeError("no Redis is set: set QS_REDIS_URL, or use `qs up`, which brings its own")
+    return create_redis(settings.redis.url)
+
+
+def how_long_to_keep(settings: Settings) -> Keep:
+    retention = settings.retention
+    return Keep(
+        timedelta(retention.outbox_days),
+        timedelta(retention.inbox_days),
+        timedelta(retention.executions_days),
+    )
+
+
+def make_channels(settings: Settings, client: GuardedClient) -> dict[str, Channel]:
+    smtp, webhook = settings.smtp, settings.notification.webhook
+    mail = None
+    if smtp.host is not None and smtp.sender is not None:
+        mail = MailServer(smtp.host, smtp.port, smtp.tls, smtp.sender, smtp.username, smtp.password)
+    return choosing.make_channels(
+        settings.notification_channels,
+        client,
+        mail=mail,
+        webhook_url=webhook.url,
+        webhook_secrets=webhook.secrets,
+        deadline=timedelta(seconds=settings.notification.timeout_s),
+    )
+
+
+def sending_by_channel(
+    settings: Settings,
+    channels: Mapping[str, Channel],
+    unit_of_work: NotificationUnitOfWorkFactory,
+    due: SqlDueDeliveries,
+    composing: Composing,
+) -> dict[str, Sending]:
+    policy = RetryPolicy(
+        settings.notification.max_attempts,
+        timedelta(seconds=settings.notification.backoff_s),
+        timedelta(seconds=settings.notification.backoff_max_s),
+    )
+    # A little more than the channel's own deadline, which can tell better what did not answer.
+    limit = timedelta(seconds=settings.notification.timeout_s + 2)
+    concurrency = settings.worker.concurrency
+    return {
+        name: Sending(channel, unit_of_work, due, composing, policy, concurrency=concurrency, limit=limit)
+        for name, channel in channels.items()
+    }
