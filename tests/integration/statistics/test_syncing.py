@@ -9,6 +9,7 @@ import pytest
 from qs.application.statistics.holding import AlreadyRunning, SyncHolding
 from qs.application.statistics.ports import Kind
 from qs.container import build_container, close
+from qs.domain.kernel.zones import UnknownZone
 from qs.domain.statistics.errors import CountersAway, SyncTakenOver
 from qs.domain.statistics.metrics import METRICS, Dimension, Place
 from qs.settings.sections import RedisSettings
@@ -217,6 +218,28 @@ async def test_all_tenants_are_synced_in_turn(ward, container, truth):
         assert await each.stored() == await each.recounted()
     keys = [{place.key for place in await each.stored()} for each in (ward, north)]
     assert keys[0] & keys[1] == {"PHQ-9"}
+
+
+async def test_a_tenant_that_fails_keeps_no_other_waiting(ward, container, truth, redis):
+    tenant = await container.tenant_administration().create("north", "North", "Europe/London", actor="test")
+    north = Ward(container, truth, tenant.id)
+    await ward.opened(2)
+    await north.enroll(await north.plan())
+    # Of the two the default tenant comes first in every pass.
+    await truth.execute("UPDATE tenant SET timezone = 'Nowhere/At-All' WHERE id = $1", ward.tenant_id)
+    await redis.flushall()
+
+    await container.counter_mending().mend_lost()
+    with pytest.raises(UnknownZone):
+        await container.statistics_syncing().sync(Kind.DAILY, None)
+    with pytest.raises(UnknownZone):
+        await container.validation().validate(None)
+
+    assert await north.agrees()
+    assert await north.stored() == await north.recounted()
+    assert await truth.fetchval(
+        "SELECT whole FROM stat_sync WHERE kind = 'validate' AND tenant_id = $1", tenant.id
+    )
 
 
 @pytest.mark.timeout(300)

@@ -19,6 +19,7 @@ from qs.application.statistics.ports import (
 )
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.statistics.calendar import TenantCalendar
+from qs.domain.statistics.errors import CountersAway
 
 LIVE_DAYS = 40
 """So many civil dates before today are counted live; earlier ones are counted from the tasks when they change."""
@@ -63,9 +64,14 @@ class CounterMending:
         made = {tenant_id: epoch for tenant_id, epoch in epochs.items() if epoch is not None}
         lost = [*never, *sorted(await self._counters.lost(made))]
         for tenant_id in lost:
-            # Whoever does it already does it as well.
-            with suppress(AlreadyRunning):
-                await self.rebuild(tenant_id)
+            try:
+                # Whoever does it already does it as well.
+                with suppress(AlreadyRunning):
+                    await self.rebuild(tenant_id)
+            except CountersAway:
+                raise
+            except Exception:  # noqa: BLE001 - what is wrong with one tenant must not keep the others uncounted
+                _log.warning("rebuild_failed", tenant_id=str(tenant_id), exc_info=True)
         return len(lost)
 
     async def good(self, tenant_id: UUID) -> Epoch | None:

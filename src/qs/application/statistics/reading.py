@@ -18,10 +18,9 @@ from qs.application.statistics.ports import (
 )
 from qs.domain.statistics.errors import NothingCounted, SpanTooLong
 from qs.domain.statistics.followup import Observation, Occasion, latency, stay
-from qs.domain.statistics.metrics import DEFINITION_VERSION, Counts, Dimension, reasons
+from qs.domain.statistics.metrics import DEFINITION_VERSION, WINDOWS, Counts, Dimension, reasons
 from qs.domain.statistics.rates import Rate, rates
 
-WINDOWS = (7, 15, 30)
 LONGEST_SPAN = 400
 """Civil dates that one request may ask for."""
 

@@ -20,6 +20,7 @@ from qs.application.statistics.ports import (
     no_progress,
 )
 from qs.application.statistics.sync_result import Synced, together
+from qs.application.statistics.turns import in_turn
 from qs.domain.statistics.errors import DailyBusy
 
 _BATCH = 5000
@@ -164,9 +165,15 @@ class StatisticsSyncing:
         execution_id: UUID | None = None,
         on_progress: Progress = no_progress,
     ) -> Mapping[str, Any]:
-        """Syncs one tenant, or all of them in turn when ``tenant_id`` is None; a second caller is told who is at it."""
+        """Syncs one tenant, or all of them in turn when ``tenant_id`` is None; a second caller is told who is at it.
+
+        Raises:
+            whatever failed first, once every tenant has had its turn.
+        """
         tenants = [tenant_id] if tenant_id is not None else list(await self._tenants.epochs())
-        return together(kind, [await self._one(kind, each, execution_id, on_progress) for each in tenants])
+        return together(
+            kind, await in_turn(tenants, lambda each: self._one(kind, each, execution_id, on_progress))
+        )
 
     async def _one(
         self, kind: Kind, tenant_id: UUID, execution_id: UUID | None, on_progress: Progress

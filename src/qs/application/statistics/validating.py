@@ -22,6 +22,7 @@ from qs.application.statistics.ports import (
     TruthFactory,
 )
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync
+from qs.application.statistics.turns import in_turn
 from qs.domain.statistics.calendar import TenantCalendar
 from qs.domain.statistics.errors import CountersAway, CountersLost
 from qs.domain.statistics.laws import broken_by_plan, broken_by_totals
@@ -75,17 +76,21 @@ class Validation:
         """Validates one tenant, or all of them in turn when ``tenant_id`` is None, and repairs if asked to.
 
         ``status`` is consistent, different, repaired, or already_running where another process is at it.
+
+        Raises:
+            whatever failed first, once every tenant has had its turn.
         """
         if tenant_id is not None:
             return _together([await self._one(tenant_id, repair, execution_id)])
-        found = []
-        for each in await self._tenants.epochs():
+
+        async def named(each: UUID) -> dict[str, Any]:
             one = await self._one(each, repair, execution_id)
             # Of several tenants a scale's code alone would not say whose figure it is.
             for difference in one.get("differences", ()):
                 difference["tenant_id"] = str(each)
-            found.append(one)
-        return _together(found)
+            return one
+
+        return _together(await in_turn(list(await self._tenants.epochs()), named))
 
     async def _one(self, tenant_id: UUID, repair: bool, execution_id: UUID | None) -> dict[str, Any]:
         try:

@@ -23,6 +23,9 @@ METRICS = (
 """``expired`` is by entry_timeout or by hand, never missed; ``canceled_open`` are those of the canceled that had been
 opened; ``followup_…`` are those of seq > 1."""
 
+WINDOWS = (7, 15, 30)
+"""Lengths of the windows in civil dates, the last of which is today."""
+
 REASON_MARK = ":"
 """A count by reason is named ``expired:manual``; it is part of the figure before the mark."""
 

@@ -9,11 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.statistics.ports import AccumulatedRow, PlanCount
-from qs.domain.statistics.metrics import METRICS
-
-WINDOWS = (7, 15, 30)
-"""Lengths of the windows in civil dates, the last of which is today."""
-
+from qs.domain.statistics.metrics import METRICS, WINDOWS
 
 _TIMEOUTS = "expired:entry_timeout"
 
