@@ -51,7 +51,7 @@ async def record(engine: AsyncEngine, events: Sequence[Event]) -> None:
     """Commits events of one tenant to the outbox."""
     async with SqlUnitOfWork(engine, events[0].tenant_id) as uow:
         await uow.events.add(events)
-        await uow.commit()
+        await uow.commit("test")
 
 
 async def record_opened(engine: AsyncEngine, count: int, tenant_id: UUID = DEFAULT_TENANT) -> None:

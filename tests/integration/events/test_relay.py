@@ -160,7 +160,7 @@ async def test_a_late_commit_is_not_missed_by_a_reader_who_went_on(engine, redis
         await record(engine, [early])
         await publish_all(engine, redis)
         first = await feed.read(DEFAULT_TENANT)
-        await uow.commit()
+        await uow.commit("test")
 
     await publish_all(engine, redis)
     second = await feed.read(DEFAULT_TENANT, after=first.next_after)

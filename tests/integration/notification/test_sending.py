@@ -246,15 +246,15 @@ async def test_a_sender_whose_lease_ran_out_does_not_overwrite_the_next(clinic, 
     uow = clinic.container.notification_uow()
     async with uow(clinic.tenant_id) as first:
         [slow] = await first.deliveries.claim("webhook", 1, timedelta(0))
-        await first.commit()
+        await first.commit("test")
     async with uow(clinic.tenant_id) as second:
         [quick] = await second.deliveries.claim("webhook", 1, timedelta(minutes=1))
-        await second.commit()
+        await second.commit("test")
     assert quick.interrupted
 
     async with uow(clinic.tenant_id) as late:
         ours = await late.deliveries.settle(slow.delivery, DeliveryStatus.DEAD, "permanent_failure")
-        await late.commit()
+        await late.commit("test")
 
     assert not ours
     [row] = await clinic.deliveries("webhook")

@@ -88,7 +88,7 @@ async def test_an_edit_that_is_meant_waits_for_the_command_that_holds_the_plan(c
         await somebody_waits(admin)
         pausing.pause(uow.now)
         await uow.plans.save(pausing)
-        await uow.commit()
+        await uow.commit("test")
 
     edited = (await editing).plan
     assert (edited.status, edited.terms.due_days) == ("paused", 2)
@@ -197,7 +197,7 @@ async def test_an_edit_plans_anew_in_the_zone_the_testee_has_by_then(clinic, edi
     async with clinic.uow(clinic.tenant_id) as uow:
         person.timezone = "Europe/London"
         await uow.testees.save(person)
-        await uow.commit()
+        await uow.commit("test")
     assert (await clinic.task(joined.tasks[0].id)).timezone == "Asia/Shanghai"
 
     await edit(plan, due_days=2)
@@ -224,7 +224,7 @@ async def test_an_enrollment_that_closes_while_an_edit_waits_gets_nothing_new(cl
         enrollment.settle(1, uow.now)
         await uow.enrollments.save_many([enrollment])
         await uow.events.add(enrollment.recorded)
-        await uow.commit()
+        await uow.commit("test")
 
     assert (await editing).counts == {"reschedule": 0, "create": 2, "cancel": 0}
     assert await clinic.states(joined) == ["completed"]

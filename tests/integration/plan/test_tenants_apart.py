@@ -183,7 +183,7 @@ async def test_no_write_reaches_a_foreign_row_where_row_level_security_is_bypass
                     await write
             await uow.due.record_failure(task.id, "no")
             await uow.scales.add(Scale(neighbour.tenant_id, "PHQ-9", {}, "9", False, uow.now))
-            await uow.commit()
+            await uow.commit("test")
     finally:
         await unbound.dispose()
     assert [await neighbour.rows(f"SELECT t::text FROM {name} t ORDER BY 1") for name in TABLES] == before

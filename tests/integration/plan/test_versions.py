@@ -40,7 +40,7 @@ async def test_of_two_writes_that_saw_the_same_version_the_second_is_refused(cli
     stale = [await read(second) for read in reads]
     for read, write in zip(reads, writes, strict=True):
         await write(first, await read(first))
-    await first.commit()
+    await first.commit("test")
 
     for write, found in zip(writes, stale, strict=True):
         with pytest.raises(StaleVersion):

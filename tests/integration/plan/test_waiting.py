@@ -43,7 +43,7 @@ async def test_a_task_that_was_opened_while_a_command_waited_for_it_ends_after_t
         task.open(clinic.generator.generate(task, now, 7), now)
         await uow.tasks.save_many([task])
         await uow.events.add(task.recorded)
-        await uow.commit()
+        await uow.commit("test")
     await waiting
 
     ended = await clinic.task(task.id)
@@ -76,7 +76,7 @@ async def test_an_enrollment_that_an_edit_closes_does_so_after_the_answer_the_ed
         await uow.tasks.save_many([task])
         await uow.events.add(task.recorded)
         await settle_enrollments(uow, [task])
-        await uow.commit()
+        await uow.commit("test")
     await editing
 
     enrollment, _ = await clinic.reading.enrollment(clinic.tenant_id, joined.enrollment.id)
@@ -96,7 +96,7 @@ async def test_a_plan_that_was_resumed_while_a_pause_waited_is_paused_after_that
         await somebody_waits(admin)
         resuming.resume(ResumePolicy.KEEP, await business_now(clinic.engine))
         await uow.plans.save(resuming)
-        await uow.commit()
+        await uow.commit("test")
 
     paused = await pausing
     assert (paused.status, paused.paused_at >= paused.resumed_at) == ("paused", True)
@@ -116,7 +116,7 @@ async def test_an_enrollment_that_was_resumed_while_a_pause_waited_is_paused_aft
         await somebody_waits(admin)
         resuming.resume(ResumePolicy.KEEP, plan, await business_now(clinic.engine))
         await uow.enrollments.save_many([resuming])
-        await uow.commit()
+        await uow.commit("test")
 
     paused = await pausing
     assert (paused.status, paused.paused_at >= paused.resumed_at) == ("paused", True)

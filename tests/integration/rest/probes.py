@@ -227,7 +227,7 @@ async def insert(engine: AsyncEngine, code: str) -> ThingView:
             text("INSERT INTO scale (tenant_id, code, title) VALUES (:tenant, :code, '{}')"),
             {"tenant": DEFAULT_TENANT, "code": f"{code}:{thing.id}"},
         )
-        await uow.commit()
+        await uow.commit("test")
     return thing
 
 

@@ -41,7 +41,7 @@ async def age(engine: AsyncEngine, **columns: timedelta) -> None:
     changes = ", ".join(f"{name} = {name} - CAST(:{name} AS interval)" for name in columns)
     async with SqlUnitOfWork(engine, DEFAULT_TENANT) as uow:
         await uow.connection.execute(text(f"UPDATE idempotency_key SET {changes}"), columns)
-        await uow.commit()
+        await uow.commit("test")
 
 
 async def test_twenty_calls_at_once_with_one_key_create_one_thing(

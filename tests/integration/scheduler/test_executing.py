@@ -317,7 +317,7 @@ async def test_what_is_held_again_by_the_time_it_would_be_taken_stays_with_its_h
 
     async with SqlSchedulerUnitOfWork(engine, DEFAULT_TENANT) as uow:
         taken = await uow.executions.lose(execution_id)
-        await uow.commit()
+        await uow.commit("test")
     held_up.may_end.set()
     await machine.drain()
 

@@ -125,7 +125,7 @@ async def test_a_clock_that_ran_ahead_and_was_set_right_stops_no_duty_and_repeat
 async def test_business_time_moves_no_slot(engine, books, sweep):
     async with SqlSchedulerUnitOfWork(engine, PLATFORM_TENANT) as uow:
         await uow.connection.exec_driver_sql("UPDATE business_clock SET clock_offset = interval '40 days'")
-        await uow.commit()
+        await uow.commit("test")
     machine = Machine(engine, duties=[Duty("sweep", Every(timedelta(hours=1)))])
 
     (fired,) = await machine.firing.fire_due()
@@ -303,5 +303,5 @@ async def test_a_process_frozen_in_the_middle_of_a_claim_does_not_stop_the_duty(
         await machine.drain()
 
         with pytest.raises(DBAPIError, match="connection is closed"):
-            await uow.commit()
+            await uow.commit("test")
     assert (await books.execution(fired.execution_id)).status == "succeeded"

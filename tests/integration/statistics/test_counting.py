@@ -334,4 +334,4 @@ async def _handle(ward: Any, handler: Any, events: list[Any], *, commit: bool = 
         if commit:
             await uow.inbox.set_aside("statistics", [event.id for event in events])
             await uow.inbox.take_again("statistics", [event.id for event in events])
-            await uow.commit()
+            await uow.commit("test")

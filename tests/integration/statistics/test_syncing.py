@@ -52,7 +52,7 @@ async def test_a_process_that_went_silent_is_followed_and_its_late_write_refused
     await ward.count()
     async with ward.statistics(ward.tenant_id) as uow:
         old = await uow.syncs.take(Kind.DAILY, None, timedelta(0))
-        await uow.commit()
+        await uow.commit("test")
     await ward.sync(Kind.DAILY)
 
     async with ward.statistics(ward.tenant_id) as uow:
@@ -145,12 +145,12 @@ async def test_a_late_fact_changes_a_closed_date_visibly(ward):
 async def test_a_sync_never_lowers_a_figure(ward):
     async with ward.statistics(ward.tenant_id) as uow:
         await uow.daily.upsert({FIRST: {"opened": 5, "completed": 2}}, uow.now, None, "x")
-        await uow.commit()
+        await uow.commit("test")
 
     async with ward.statistics(ward.tenant_id) as uow:
         changed = await uow.daily.upsert({FIRST: {"opened": 4, "completed": 1}}, uow.now, None, "x")
         mixed = await uow.daily.upsert({FIRST: {"opened": 6, "completed": 1}}, uow.now, None, "x")
-        await uow.commit()
+        await uow.commit("test")
 
     assert (changed, mixed) == (0, 1)
     assert (await ward.stored())[FIRST] == {"opened": 6, "completed": 2}

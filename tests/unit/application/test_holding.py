@@ -50,7 +50,7 @@ class FakeUnitOfWork:
     async def hurry(self) -> None:
         self.hurries = True
 
-    async def commit(self) -> None:
+    async def commit(self, at: str) -> None:
         self.executions.hurried.append(self.hurries)
 
 

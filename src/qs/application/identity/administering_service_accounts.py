@@ -63,7 +63,7 @@ class ServiceAccountAdministration:
             await uow.audit.add(
                 "service_account.created", "service_account", account_id, actor=actor, detail=detail
             )
-            await uow.commit()
+            await uow.commit("service_account.create")
         return NewServiceAccount(account, secret)
 
     async def list(self, tenant_id: UUID) -> Sequence[ServiceAccount]:
@@ -85,5 +85,5 @@ class ServiceAccountAdministration:
                 await uow.service_accounts.disable(account.id, self._clock())
                 await uow.audit.add("service_account.disabled", "service_account", account.id, actor=actor)
                 account = await uow.service_accounts.named(name) or account
-                await uow.commit()
+                await uow.commit("service_account.disable")
             return account

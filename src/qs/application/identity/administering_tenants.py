@@ -41,7 +41,7 @@ class TenantAdministration:
             await uow.starter_scales.add()
             detail = {"slug": slug, "timezone": timezone}
             await uow.audit.add("tenant.created", "tenant", tenant.id, actor=actor, detail=detail)
-            await uow.commit()
+            await uow.commit("tenant.create")
         return tenant
 
     async def list(self) -> Sequence[Tenant]:
@@ -72,7 +72,7 @@ class TenantAdministration:
                 raise TenantChanged
             detail = {"fields": tenant.changes, "timezone": tenant.timezone, "status": tenant.status}
             await uow.audit.add("tenant.changed", "tenant", tenant.id, actor=actor, detail=detail)
-            await uow.commit()
+            await uow.commit("tenant.change")
         return tenant
 
     async def _unit_of(self, slug: str) -> IdentityUnitOfWork:

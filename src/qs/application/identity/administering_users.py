@@ -51,7 +51,7 @@ class UserAdministration:
             detail = {"username": username, "roles": held}
             await uow.audit.add("user.created", "user", user_id, actor=actor, detail=detail)
             user = await _locked(uow, username)
-            await uow.commit()
+            await uow.commit("user.create")
         return user
 
     async def list(self, tenant_id: UUID) -> Sequence[User]:
@@ -73,7 +73,7 @@ class UserAdministration:
                 await uow.sessions.end_all_of(user.id, now)
                 await uow.audit.add("user.disabled", "user", user.id, actor=actor)
                 user = await _locked(uow, username)
-                await uow.commit()
+                await uow.commit("user.disable")
             return user
 
     async def set_password(self, tenant_id: UUID, username: str, password: str, *, actor: str) -> User:
@@ -89,7 +89,7 @@ class UserAdministration:
             await uow.users.set_password_hash(user.id, password_hash)
             await uow.sessions.end_all_of(user.id, self._clock())
             await uow.audit.add("user.password_set", "user", user.id, actor=actor)
-            await uow.commit()
+            await uow.commit("user.set_password")
         return user
 
 

@@ -53,5 +53,5 @@ class Bootstrap:
                 raise UsernameTaken(name)
             detail = {"username": name, "roles": [_ADMIN]}
             await uow.audit.add("user.created", "user", user_id, actor="system:bootstrap", detail=detail)
-            await uow.commit()
+            await uow.commit("bootstrap")
         return FirstAdministrator(name, None if chosen else text)

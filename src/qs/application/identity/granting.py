@@ -84,7 +84,7 @@ class ClientGranting:
                 client.account.id,
                 actor=_principal(client.account).actor,
             )
-            await uow.commit()
+            await uow.commit("client_grant.renew")
 
 
 def _principal(account: ServiceAccount) -> Principal:

@@ -36,5 +36,5 @@ class TokenIssuing:
         async with self._unit_of_work(tenant_id) as uow:
             detail = {"scopes": sorted(held), "expires_at": token.expires_at}
             await uow.audit.add("token.issued", "token", token.id, actor=actor, detail=detail)
-            await uow.commit()
+            await uow.commit("token.issue")
         return token

@@ -120,7 +120,7 @@ class Login:
             await uow.sessions.mark_used(token.id, now)
             tokens = await self._continue(uow, user, token.family, now)
             await uow.audit.add("session.refreshed", "session", token.family, actor=_principal(user).actor)
-            await uow.commit()
+            await uow.commit("login.refresh")
         return tokens
 
     async def _begin(self, known: KnownUser, password: str) -> SessionTokens:
@@ -138,7 +138,7 @@ class Login:
             family = self._ids()
             tokens = await self._continue(uow, user, family, now)
             await uow.audit.add("session.begun", "session", family, actor=_principal(user).actor)
-            await uow.commit()
+            await uow.commit("login.begin")
         return tokens
 
     async def _locked(self, uow: IdentityUnitOfWork, token_id: UUID) -> tuple[RefreshToken, User]:
@@ -156,7 +156,7 @@ class Login:
         detail = {"reason": "refresh_token_reused"}
         actor = _principal(user).actor
         await uow.audit.add("session.ended", "session", token.family, actor=actor, detail=detail)
-        await uow.commit()
+        await uow.commit("login.end")
         log.warning("refresh_token_reused", user_id=user.id, session_id=token.family)
 
     async def _continue(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from qs.application.kernel import crash
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.streams import Envelopes, EventStreams
 from qs.application.kernel.unit_of_work import UnitOfWork
@@ -101,11 +102,14 @@ class EventReplay:
             events = await uow.log.replayable(
                 after=after, before=before, event_ids=event_ids, limit=MOST_PER_REPLAY
             )
-            await self._streams.publish(await self._envelopes.seal(events))
+            envelopes = await self._envelopes.seal(events)
+            await crash.hit("event.replay.before_publish")
+            await self._streams.publish(envelopes)
+            await crash.hit("event.replay.after_publish")
             await uow.log.published_again([event.id for event in events])
             detail = {"published": len(events), "after": after, "before": before}
             await uow.audit.add("events.replayed", "event", None, actor=actor, detail=detail)
-            await uow.commit()
+            await uow.commit("event.replay")
         full = event_ids is None and len(events) == MOST_PER_REPLAY
         return Replayed(len(events), 0, events[-1].position if full else None)
 
@@ -117,5 +121,5 @@ class EventReplay:
             revived = await uow.log.revive(subscriber, event_ids)
             detail = {"revived": revived, "subscriber": subscriber}
             await uow.audit.add("events.replayed", "event", None, actor=actor, detail=detail)
-            await uow.commit()
+            await uow.commit("event.revive")
         return Replayed(0, revived, None)

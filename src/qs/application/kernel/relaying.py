@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, TypeVar, cast
 
+from qs.application.kernel import crash
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.streams import Envelopes, EventStreams, StreamsUnavailable
 
@@ -24,7 +25,7 @@ class RelayTurn(Protocol):
     async def assign(self, limit: int) -> int:
         """Gives the next positions to at most ``limit`` recorded events; returns how many."""
 
-    async def commit(self) -> None:
+    async def commit(self, at: str) -> None:
         """Keeps what was assigned and published."""
 
 
@@ -69,7 +70,7 @@ class Relay:
             assigned, published = await _both(turn.assign(self._batch), self._publish(events))
             if events and published.failure is None:
                 turn.published(events[-1].position)
-            await turn.commit()
+            await turn.commit("relay.turn")
         if published.failure is not None:
             raise published.failure
         return bool(events or assigned)
@@ -79,7 +80,10 @@ class Relay:
             # What waits to be sent to PostgreSQL leaves before this process is busy with the events.
             await asyncio.sleep(0)
             try:
-                await self._streams.publish(await self._envelopes.seal(events))
+                envelopes = await self._envelopes.seal(events)
+                await crash.hit("relay.before_publish")
+                await self._streams.publish(envelopes)
+                await crash.hit("relay.after_publish")
             except StreamsUnavailable as failure:
                 return _Published(failure)
         return _Published(None)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from qs.application.kernel import crash
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.streams import Envelopes, EventStreams
 from qs.application.kernel.subscriptions import Subscription
@@ -45,7 +46,7 @@ class RepublishingTurn(Protocol):
     async def mark(self, event_ids: Collection[UUID]) -> None:
         """Counts a publication of these."""
 
-    async def commit(self) -> None: ...
+    async def commit(self, at: str) -> None: ...
 
 
 class RepublishingOutbox(Protocol):
@@ -94,7 +95,7 @@ class Republishing:
                 await turn.advance()
                 events = await turn.overdue(self._after, self._batch)
                 await self._publish(turn, events)
-                await turn.commit()
+                await turn.commit("republish.overdue")
             count += len(events)
         if count:
             _log.info("events_republished", count=count, cause="overdue")
@@ -111,6 +112,7 @@ class Republishing:
         # What is published from now on is not lost.
         extent = await self._outbox.extent()
         count = sum([await self._restore(subscription, extent) for subscription in self._subscriptions])
+        await crash.hit("republish.before_vouch")
         await self._streams.vouch()
         _log.info("events_republished", count=count, cause="streams_lost")
         return count
@@ -122,7 +124,7 @@ class Republishing:
                 assert turn is not None
                 events = await turn.lost(max(beyond, turn.acknowledged), extent, self._batch)
                 await self._publish(turn, events)
-                await turn.commit()
+                await turn.commit("republish.restore")
             count += len(events)
             more = len(events) == self._batch
             beyond = events[-1].position if events else beyond
@@ -130,5 +132,8 @@ class Republishing:
 
     async def _publish(self, turn: RepublishingTurn, events: Sequence[PublishedEvent]) -> None:
         if events:
-            await self._streams.publish(await self._envelopes.seal(events))
+            envelopes = await self._envelopes.seal(events)
+            await crash.hit("republish.before_publish")
+            await self._streams.publish(envelopes)
+            await crash.hit("republish.after_publish")
             await turn.mark([event.id for event in events])

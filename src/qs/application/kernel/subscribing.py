@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from qs.application.kernel import crash
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.subscriptions import (
     Attempt,
@@ -68,7 +69,7 @@ class Subscribing(Generic[U]):
         entries = await self._reader.read(self._batch, wait)
         for tenant_id, own in _by_tenant(entries).items():
             await self._handle_new(tenant_id, list({entry.event_id for entry in own}))
-            await self._reader.acknowledge(own)
+            await self._acknowledge(own)
         return len(entries)
 
     async def adopt(self, idle: timedelta) -> int:
@@ -76,7 +77,7 @@ class Subscribing(Generic[U]):
         entries = await self._reader.reclaim(self._batch, idle)
         for tenant_id, own in _by_tenant(entries).items():
             await self._set_aside(tenant_id, [entry.event_id for entry in own])
-            await self._reader.acknowledge(own)
+            await self._acknowledge(own)
         return len(entries)
 
     async def retry(self) -> int:
@@ -87,6 +88,11 @@ class Subscribing(Generic[U]):
             count += await self._retry_alone(tenant_id)
         return count
 
+    async def _acknowledge(self, entries: Sequence[StreamEntry]) -> None:
+        await crash.hit("subscriber.before_acknowledge")
+        await self._reader.acknowledge(entries)
+        await crash.hit("subscriber.after_acknowledge")
+
     async def _handle_new(self, tenant_id: UUID, event_ids: list[UUID]) -> None:
         try:
             async with self._unit_of_work(tenant_id) as uow:
@@ -95,7 +101,7 @@ class Subscribing(Generic[U]):
                     taken = {event.id for event in events}
                     await uow.inbox.set_aside(self._name, [id_ for id_ in event_ids if id_ not in taken])
                 await self._handle(uow, events)
-                await uow.commit()
+                await uow.commit("subscriber.batch")
         except Exception as error:  # noqa: BLE001 - whatever it was, each event gets its own chance
             stack = not isinstance(error, Unavailable)
             _log.warning("event_batch_failed", subscriber=self._name, events=len(event_ids), exc_info=stack)
@@ -104,7 +110,7 @@ class Subscribing(Generic[U]):
     async def _retry_together(self, tenant_id: UUID) -> int:
         async with self._unit_of_work(tenant_id) as uow:
             attempts = await uow.inbox.claim_untried(self._name, self._batch, self._lease)
-            await uow.commit()
+            await uow.commit("subscriber.claim_untried")
         if attempts:
             event_ids = [attempt.event_id for attempt in attempts]
             error = await self._try(tenant_id, event_ids)
@@ -119,7 +125,7 @@ class Subscribing(Generic[U]):
         for done in range(self._batch):
             async with self._unit_of_work(tenant_id) as uow:
                 attempt = await uow.inbox.claim_tried(self._name, self._lease)
-                await uow.commit()
+                await uow.commit("subscriber.claim_tried")
             if attempt is None or not await self._try_alone(tenant_id, attempt):
                 return done
         return self._batch
@@ -146,7 +152,7 @@ class Subscribing(Generic[U]):
         try:
             async with self._unit_of_work(tenant_id) as uow:
                 await self._handle(uow, await uow.inbox.take_again(self._name, event_ids))
-                await uow.commit()
+                await uow.commit("subscriber.attempt")
         except Exception as error:  # noqa: BLE001 - whatever it was, it is recorded and counts as an attempt
             if isinstance(error, Unavailable):
                 _log.info("events_wait", subscriber=self._name, events=len(event_ids), error=error.code)
@@ -161,29 +167,30 @@ class Subscribing(Generic[U]):
         if events:
             async with asyncio.timeout(self._handling_limit.total_seconds()):
                 await self._subscriber.handle(uow, events)
+                await crash.hit("subscriber.after_effect")
 
     async def _set_aside(self, tenant_id: UUID, event_ids: Collection[UUID]) -> None:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.inbox.set_aside(self._name, event_ids)
-            await uow.commit()
+            await uow.commit("subscriber.set_aside")
 
     async def _postpone(
         self, tenant_id: UUID, event_ids: Collection[UUID], error: Exception, delay: timedelta
     ) -> None:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.inbox.postpone(self._name, event_ids, _describe(error), delay)
-            await uow.commit()
+            await uow.commit("subscriber.postpone")
 
     async def _excuse(self, tenant_id: UUID, event_ids: Collection[UUID]) -> None:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.inbox.excuse(self._name, event_ids, self._first_delay)
-            await uow.commit()
+            await uow.commit("subscriber.excuse")
 
     async def _bury(self, tenant_id: UUID, event_id: UUID, error: Exception | None) -> None:
         told = None if error is None else _describe(error)
         async with self._unit_of_work(tenant_id) as uow:
             await uow.inbox.bury(self._name, event_id, told)
-            await uow.commit()
+            await uow.commit("subscriber.bury")
         _log.error("event_dead", subscriber=self._name, event_id=event_id, error=told)
 
     def _delay(self, attempt: int) -> timedelta:

@@ -98,5 +98,5 @@ class NotificationReplay:
             if not revived:
                 raise DeliveryNotDead(delivery_id, delivery.status)
             await uow.audit.add("notification.replayed", "notification", delivery_id, actor=actor)
-            await uow.commit()
+            await uow.commit("notification.replay")
         return delivery

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 
+from qs.application.kernel import crash
 from qs.application.notification.composing import Composing, Skip
 from qs.application.notification.ports import (
     Channel,
@@ -58,7 +59,7 @@ class Sending:
         for tenant_id in tenants:
             async with self._unit_of_work(tenant_id) as uow:
                 claims = await uow.deliveries.claim(self._channel.name, self._concurrency, self._lease)
-                await uow.commit()
+                await uow.commit("notification.claim")
             if claims:
                 await self._send_all(claims)
                 return len(claims)
@@ -79,7 +80,9 @@ class Sending:
         try:
             async with asyncio.timeout(self._limit.total_seconds()):
                 message = await self._composing.message(delivery, needs_address=self._channel.needs_address)
+                await crash.hit("notification.before_send")
                 answer = await self._channel.send(message)
+                await crash.hit("notification.after_send")
         except Skip as skip:
             await self._settle(delivery, DeliveryStatus.SKIPPED, skip.reason)
         except ChannelFailure as failure:
@@ -121,7 +124,7 @@ class Sending:
             ours = await uow.deliveries.settle(delivery, status, reason, retry_in)
             if outcome is not None:
                 await uow.deliveries.record_attempt(delivery, outcome, answer)
-            await uow.commit()
+            await uow.commit("notification.settle")
         _log.info(
             "notification_settled" if ours else "notification_lease_lost",
             notification_id=delivery.id,

@@ -85,7 +85,7 @@ class PlanAuthoring:
             await uow.plans.add(plan)
             await uow.events.add(plan.recorded)
             await uow.audit.add("plan.created", "plan", plan.id, actor=actor)
-            await uow.commit()
+            await uow.commit("plan.create")
         return plan
 
     async def preview(self, tenant_id: UUID, fields: Mapping[str, Any]) -> Preview:
@@ -141,7 +141,7 @@ class PlanAuthoring:
                 await uow.plans.save(plan)
                 await uow.events.add(plan.recorded)
                 await uow.audit.add("plan.edited", "plan", plan.id, actor=actor, detail=counts)
-                await uow.commit()
+                await uow.commit("plan.edit")
         return Edit(plan, tuple(changes), counts)
 
     async def _revise_all(

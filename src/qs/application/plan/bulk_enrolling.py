@@ -166,7 +166,7 @@ class BulkEnrolling:
                 _forget_unwritten(results, chunk, refused=refused)
             else:
                 await self._write(uow, chunk, actor)
-                await uow.commit()
+                await uow.commit("bulk_enroll.chunk")
         return results
 
     async def _load(

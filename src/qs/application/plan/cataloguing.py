@@ -28,7 +28,7 @@ class Cataloguing:
             if not await uow.scales.add(scale):
                 raise ScaleExists
             await uow.audit.add("scale.added", "scale", None, actor=actor, detail={"code": code})
-            await uow.commit()
+            await uow.commit("scale.add")
         return scale
 
     async def get(self, tenant_id: UUID, code: str) -> Scale:

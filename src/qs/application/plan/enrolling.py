@@ -60,5 +60,5 @@ class Enrolling:
             await uow.tasks.add_many(made)
             await uow.events.add(enrollment.recorded)
             await uow.audit.add("enrollment.joined", "enrollment", enrollment.id, actor=actor)
-            await uow.commit()
+            await uow.commit("enroll")
         return Joined(True, enrollment, tuple(made))

@@ -87,7 +87,7 @@ class EntryAdmission:
                 await uow.events.add(task.recorded)
                 await settle_enrollments(uow, [task])
                 await uow.audit.add("task.completed", "task", task.id, actor=f"testee:{task.testee_id}")
-                await uow.commit()
+                await uow.commit("entry.submit")
         assert task.completed_at is not None
         return Submission(task.id, task.status, task.completed_at, assessment_id, repeated)
 

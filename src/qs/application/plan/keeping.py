@@ -46,7 +46,7 @@ class TesteeKeeping:
             _take_over(testee, profile)
             await uow.testees.add_many([testee])
             await uow.audit.add("testee.created", "testee", testee.id, actor=actor)
-            await uow.commit()
+            await uow.commit("testee.create")
         return testee
 
     async def replace(
@@ -73,7 +73,7 @@ class TesteeKeeping:
             testee.updated_at = uow.now
             await uow.testees.save(testee)
             await uow.audit.add("testee.replaced", "testee", testee.id, actor=actor)
-            await uow.commit()
+            await uow.commit("testee.replace")
         return testee
 
     async def erase(
@@ -105,7 +105,7 @@ class TesteeKeeping:
                 await uow.testees.save(testee)
                 await uow.events.add(testee.recorded)
                 await uow.audit.add("testee.erased", "testee", testee.id, actor=actor)
-                await uow.commit()
+                await uow.commit("testee.erase")
         return testee
 
     async def _check_plans(self, uow: PlanUnitOfWork, profile: Profile) -> None:

@@ -125,7 +125,7 @@ class TaskOperating:
                 raise TaskNotOpen(task.id, task.admission(uow.now))
             entry = self._entries.show(task)
             await uow.audit.add("entry.read", "task", task_id, actor=actor)
-            await uow.commit()
+            await uow.commit("task.entry")
         return entry
 
     async def _move(
@@ -150,4 +150,4 @@ async def _save(uow: PlanUnitOfWork, task: AssessmentTask, action: str, actor: s
     if not task.is_live:
         await settle_enrollments(uow, [task])
     await uow.audit.add(action, "task", task.id, actor=actor)
-    await uow.commit()
+    await uow.commit("task.transition")

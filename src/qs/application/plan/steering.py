@@ -114,7 +114,7 @@ class PlanSteering:
             if enrollment.pause(plan, present(uow.now, [enrollment.resumed_at])):
                 await save_tasks(uow, [], [enrollment])
                 await uow.audit.add("enrollment.paused", "enrollment", enrollment.id, actor=actor)
-                await uow.commit()
+                await uow.commit("enrollment.pause")
         return enrollment
 
     async def resume_enrollment(
@@ -135,7 +135,7 @@ class PlanSteering:
                     actor=actor,
                     detail={"policy": policy.value},
                 )
-                await uow.commit()
+                await uow.commit("enrollment.resume")
         return enrollment
 
     async def terminate(
@@ -157,7 +157,7 @@ class PlanSteering:
             if live is None:
                 return Termination(None, 0)
             termination = await terminate_enrollment(uow, live.id, reason, actor=actor, note=note)
-            await uow.commit()
+            await uow.commit("enrollment.terminate")
         return termination
 
 
@@ -230,4 +230,4 @@ async def _save(uow: PlanUnitOfWork, plan: AssessmentPlan, action: str, actor: s
     await uow.plans.save(plan)
     await uow.events.add(plan.recorded)
     await uow.audit.add(action, "plan", plan.id, actor=actor, detail=detail)
-    await uow.commit()
+    await uow.commit("plan.steer")

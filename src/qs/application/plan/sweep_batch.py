@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from qs.application.kernel import crash
 from qs.application.kernel.errors import RowRefused
 from qs.application.plan.ports import Claim, PlanUnitOfWork, PlanUnitOfWorkFactory
 from qs.application.plan.settling import settle_enrollments
@@ -46,6 +47,7 @@ class SweepBatch:
         async with self._uow(tenant_id) as uow:
             until = min(narrow or uow.now, uow.now)
             claim = await self._claim(uow, phase, until, after, size)
+            await crash.hit("sweep.after_claim")
             moved, failures = self._decide(phase, claim, uow.now)
             try:
                 async with uow.savepoint():
@@ -60,7 +62,7 @@ class SweepBatch:
                         await uow.due.record_failure(task_id, f"{failure.code}: {failure.sentence}")
             if moved:
                 await uow.audit.add(f"tasks.{phase}", "task", None, actor=actor, detail={"count": len(moved)})
-            await uow.commit()
+            await uow.commit("sweep.batch")
         return BatchOutcome(moved, failures, claim.exhausted, claim.last, claim.skipped)
 
     async def _claim(
@@ -97,7 +99,9 @@ class SweepBatch:
             await uow.due.save_opened(moved)
         else:
             await uow.due.save_expired(moved)
+        await crash.hit("sweep.before_outbox")
         await uow.events.add([event for task in moved for event in task.recorded])
+        await crash.hit("sweep.after_outbox")
         if phase is not Phase.OPEN:
             await settle_enrollments(uow, moved)
 

@@ -150,7 +150,7 @@ class DutyExecutions:
                 actor=execution.actor,
                 detail={"duty": execution.name, "fired_by": execution.fired_by, "async": execution.detached},
             )
-            await uow.commit()
+            await uow.commit("execution.record")
 
     async def _work_in_background(self, execution: Execution, work: Work) -> None:
         # The clock's are few, one per duty, and must not wait behind what others asked for.

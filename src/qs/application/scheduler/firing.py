@@ -98,7 +98,7 @@ class DutyFiring:
             admitted = await uow.executions.add(execution, self._executions.lease.length)
             if not admitted:
                 await uow.slots.skip(duty.name, slot, await uow.executions.open_clock_execution(duty.name))
-            await uow.commit()
+            await uow.commit("slot.claim")
         if not admitted:
             _log.info("duty_slot_skipped", duty=duty.name, scheduled_at=slot.isoformat())
             return Fired(duty.name, slot, None)

@@ -49,7 +49,7 @@ class ExecutionHolding:
         async with self._unit_of_work(execution.tenant_id) as uow:
             await uow.hurry()
             started = await uow.executions.start(execution, self.lease.length)
-            await uow.commit()
+            await uow.commit("execution.start")
         return started
 
     async def work_on(self, execution: Execution, work: Work) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class ExecutionHolding:
                     actor=execution.actor,
                     detail={"duty": execution.name, "epoch": execution.epoch, "status": status},
                 )
-            await uow.commit()
+            await uow.commit("execution.finish")
 
     async def _beat(self, execution: Execution) -> None:
         while True:
@@ -104,7 +104,7 @@ class ExecutionHolding:
                 async with self._unit_of_work(execution.tenant_id) as uow:
                     await uow.hurry()
                     held = await uow.executions.extend(execution, self.lease.length)
-                    await uow.commit()
+                    await uow.commit("execution.beat")
             except Exception:  # noqa: BLE001 - whatever keeps one beat from the database, the next may get through
                 _log.warning("heartbeat_failed", execution_id=str(execution.id), exc_info=True)
                 continue
@@ -116,7 +116,7 @@ class ExecutionHolding:
             async with self._unit_of_work(execution.tenant_id) as uow:
                 await uow.hurry()
                 await uow.executions.give_back(execution)
-                await uow.commit()
+                await uow.commit("execution.give_back")
         except Exception:  # noqa: BLE001 - the lease runs out by itself; the cancellation must go on
             _log.warning("give_back_failed", execution_id=str(execution.id), exc_info=True)
 

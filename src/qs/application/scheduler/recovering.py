@@ -55,7 +55,7 @@ class ExecutionRecovery:
                 successor = lost.successor(self._ids(), self._executions.worker)
                 await uow.executions.add(successor, self._executions.lease.length)
                 await uow.executions.retried(lost.id, successor.id)
-            await uow.commit()
+            await uow.commit("execution.take_over")
         _log.warning(
             "execution_lost",
             duty=lost.name,

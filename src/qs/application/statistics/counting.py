@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from qs.application.kernel import crash
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.subscriptions import Subscription
 from qs.application.statistics.ports import Calendars, Counters, Epoch, Figures, StatisticsUnitOfWork
@@ -130,7 +131,9 @@ class Counting:
     ) -> None:
         while facts:
             figures: Figures = figures_of(tenant_id, facts.values(), calendar)
+            await crash.hit("counting.before_add")
             before = await self._counters.add(tenant_id, epoch.id, facts.keys(), figures)
+            await crash.hit("counting.after_add")
             if not before:
                 return
             facts = {id_: fact for id_, fact in facts.items() if id_ not in before}

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from uuid import UUID
 
+from qs.application.kernel import crash
 from qs.application.statistics.counting import LATE_EVENT
 from qs.application.statistics.holding import AlreadyRunning, SyncHolding
 from qs.application.statistics.mending import LIVE_DAYS, CounterMending
@@ -93,7 +94,7 @@ class _Pass:
             last = await uow.syncs.last(Kind.DAILY)
             self._closed = last.closed_through if last else None
             beginning = await uow.syncs.begin(self._hold)
-            await uow.commit()
+            await uow.commit("sync_daily.begin")
         today = calendar.date_of(beginning.as_of)
         epoch = await self._from_counters(beginning)
         if epoch is None:
@@ -101,7 +102,7 @@ class _Pass:
         await self._recount_stale(beginning, calendar)
         async with self._unit_of_work(self._tenant_id) as uow:
             await uow.syncs.finish(self._hold, beginning, today - _DAY)
-            await uow.commit()
+            await uow.commit("sync_daily.end")
         if epoch is not None:
             await self._let_go(epoch, today)
         return Synced(
@@ -126,6 +127,7 @@ class _Pass:
 
     async def _write_changed(self, epoch: Epoch, beginning: Beginning) -> None:
         await self._counters.take_changed(self._tenant_id, epoch.id)
+        await crash.hit("sync_daily.after_take")
         writing: asyncio.Task[None] | None = None
         try:
             async for places in self._counters.changed(self._tenant_id, epoch.id, self._batch):
@@ -140,6 +142,7 @@ class _Pass:
         if await self._counters.lost({self._tenant_id: epoch.id}):
             # A restored Redis may have told less than it did; what was written is right and only goes up.
             raise CountersLost
+        await crash.hit("sync_daily.before_pass_finished")
         await self._counters.pass_finished(self._tenant_id, epoch.id)
 
     async def _read(self, epoch: Epoch, places: Sequence[Place]) -> Figures:
@@ -157,14 +160,14 @@ class _Pass:
         async with self._unit_of_work(self._tenant_id) as uow:
             await uow.syncs.check(self._hold)
             self._upserted += await uow.daily.upsert(rows, beginning.as_of, self._closed, reason)
-            await uow.commit()
+            await uow.commit("sync_daily.write")
         self._seen += len(rows)
         self._on_progress(len(rows))
 
     async def _mark_stale(self, days: set[date]) -> None:
         async with self._unit_of_work(self._tenant_id) as uow:
             await uow.daily.mark_stale(days, LATE_EVENT)
-            await uow.commit()
+            await uow.commit("sync_daily.mark_stale")
 
     async def _mark_live_days(self, calendar: TenantCalendar, today: date) -> None:
         """Without counters what changed is not known, so that every date they would hold is counted again."""
@@ -175,7 +178,7 @@ class _Pass:
             first = epoch.live_from if epoch else calendar.date_of(began) if began else today
             days = [first + n * _DAY for n in range((today - first).days + 1)]
             await uow.daily.mark_stale(days, LATE_EVENT)
-            await uow.commit()
+            await uow.commit("sync_daily.mark_live")
 
     async def _recount_stale(self, beginning: Beginning, calendar: TenantCalendar) -> None:
         while stale := await self._some_stale():
@@ -190,7 +193,7 @@ class _Pass:
             async with self._unit_of_work(self._tenant_id) as uow:
                 await uow.syncs.check(self._hold)
                 await uow.daily.no_longer_stale(stale.keys())
-                await uow.commit()
+                await uow.commit("sync_daily.recount")
 
     async def _some_stale(self) -> Mapping[date, str]:
         async with self._unit_of_work(self._tenant_id) as uow:
@@ -210,5 +213,5 @@ class _Pass:
                 # Nothing is acknowledged for these dates any more until this commits; what came since the pass is here.
                 late = await self._counters.changed_before(self._tenant_id, epoch.id, live_from)
                 await uow.daily.mark_stale(late, LATE_EVENT)
-                await uow.commit()
+                await uow.commit("sync_daily.let_go")
             await self._counters.forget_before(self._tenant_id, epoch.id, live_from)

@@ -44,7 +44,7 @@ class SyncHolding:
         async with self._unit_of_work(tenant_id) as uow:
             hold = await uow.syncs.take(kind, execution_id, self._lease)
             holder = await uow.syncs.holder(kind) if hold is None else None
-            await uow.commit()
+            await uow.commit("sync.hold")
         if hold is None:
             raise AlreadyRunning(holder)
         ended = asyncio.Event()
@@ -64,7 +64,7 @@ class SyncHolding:
             try:
                 async with self._unit_of_work(tenant_id) as uow:
                     ours = await uow.syncs.extend(hold, self._lease)
-                    await uow.commit()
+                    await uow.commit("sync.beat")
             except Exception:  # noqa: BLE001 - whatever keeps one beat from the database, the next may get through
                 _log.warning("heartbeat_failed", kind=hold.kind, exc_info=True)
                 continue
@@ -75,6 +75,6 @@ class SyncHolding:
         try:
             async with self._unit_of_work(tenant_id) as uow:
                 await uow.syncs.release(hold)
-                await uow.commit()
+                await uow.commit("sync.release")
         except Exception:  # noqa: BLE001 - the lease runs out by itself
             _log.warning("give_back_failed", kind=hold.kind, exc_info=True)

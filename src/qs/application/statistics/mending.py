@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from qs.application.kernel import crash
 from qs.application.statistics.counting import SUBSCRIPTION
 from qs.application.statistics.holding import AlreadyRunning, SyncHolding
 from qs.application.statistics.ports import (
@@ -98,14 +99,16 @@ class CounterMending:
                 live_from = before.live_from if before else calendar.date_of(uow.now) - LIVE_DAYS * _DAY
                 epoch = Epoch(self._ids(), live_from)
                 await uow.epochs.put(epoch)
-                await uow.commit()
+                await uow.commit("counters.rebuild")
             async with self._truths(tenant_id) as truth:
                 stretches = calendar.stretches(_well_before(epoch.live_from), truth.now + _DAY)
                 figures = await truth.figures([s for s in stretches if s.day >= epoch.live_from])
                 claims = [ids async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)]
                 began = await truth.first_instant() if before is None else None
             # The snapshot is over before Redis is written to, which may take longer than it may stand idle.
+            await crash.hit("counters.before_install")
             await self._counters.install(tenant_id, epoch.id, figures, claims)
+            await crash.hit("counters.after_install")
         if began is not None:
             await self._count_history(tenant_id, began, epoch, calendar)
         _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=len(figures))
@@ -121,6 +124,7 @@ class CounterMending:
         async for ids in self._counters.claimed(tenant_id, epoch, _CLAIMS):
             async with self._unit_of_work(tenant_id) as uow:
                 done = await uow.acknowledged(SUBSCRIPTION.subscriber, ids)
+            await crash.hit("counters.before_forget")
             await self._counters.forget_claims(tenant_id, epoch, done)
 
     async def _count_history(
@@ -133,7 +137,7 @@ class CounterMending:
             day += _DAY
         async with self._unit_of_work(tenant_id) as uow:
             await uow.daily.mark_stale(days, "first_count")
-            await uow.commit()
+            await uow.commit("counters.history")
 
 
 def _well_before(day: date) -> datetime:

@@ -72,20 +72,20 @@ class AccumulatedSync:
                     as_of = min(as_of, daily.as_of or as_of)
                     if keys:
                         changed += await uow.accumulated.add_up(after, keys[-1], today, as_of)
-                    await uow.commit()
+                    await uow.commit("sync_accumulated.batch")
                 if not keys:
                     break
                 after, seen = keys[-1], seen + len(keys)
                 on_progress(len(keys))
             async with self._unit_of_work(tenant_id) as uow:
                 await uow.syncs.finish(hold, replace(beginning, as_of=as_of))
-                await uow.commit()
+                await uow.commit("sync_accumulated.end")
             return Synced(Kind.ACCUMULATED, changed, seen - changed, as_of, beginning.position)
 
     async def _begin(self, tenant_id: UUID, hold: Hold) -> Beginning:
         async with self._unit_of_work(tenant_id) as uow:
             beginning = await uow.syncs.begin(hold)
-            await uow.commit()
+            await uow.commit("sync_accumulated.begin")
         return beginning
 
     async def _whole(self, tenant_id: UUID) -> None:
@@ -122,7 +122,7 @@ class PlanSync:
         async with self._holding.held(tenant_id, Kind.PLAN, execution_id) as hold:
             async with self._unit_of_work(tenant_id) as uow:
                 beginning = await uow.syncs.begin(hold)
-                await uow.commit()
+                await uow.commit("sync_plan.begin")
             after, seen, changed = None, 0, 0
             while True:
                 # A snapshot per batch: a long pass would else hold the database's housekeeping up.
@@ -134,12 +134,12 @@ class PlanSync:
                 async with self._unit_of_work(tenant_id) as uow:
                     await uow.syncs.check(hold)
                     changed += await uow.plans.upsert(counted, as_of)
-                    await uow.commit()
+                    await uow.commit("sync_plan.batch")
                 after, seen = counted[-1].plan_id, seen + len(counted)
                 on_progress(len(counted))
             async with self._unit_of_work(tenant_id) as uow:
                 await uow.syncs.finish(hold, beginning)
-                await uow.commit()
+                await uow.commit("sync_plan.end")
             return Synced(Kind.PLAN, changed, seen - changed, beginning.as_of, beginning.position)
 
 

@@ -98,14 +98,14 @@ class Validation:
                 calendar = await self._calendars.of(tenant_id)
                 async with self._unit_of_work(tenant_id) as uow:
                     beginning = await uow.syncs.begin(hold)
-                    await uow.commit()
+                    await uow.commit("validate.begin")
                 evidence = await self._gathering.gather(tenant_id, calendar)
                 await self._compare(tenant_id, evidence)
                 found = evidence.findings
                 mended = bool(repair and found.total) and await self._repair(tenant_id, evidence, calendar)
                 async with self._unit_of_work(tenant_id) as uow:
                     await uow.syncs.finish(hold, beginning, differences=0 if mended else found.total)
-                    await uow.commit()
+                    await uow.commit("validate.end")
         except AlreadyRunning as running:
             return {"status": "already_running", "execution_id": running.execution_id}
         status = "consistent" if not found.total else "repaired" if mended else "different"
@@ -263,7 +263,7 @@ class Validation:
                     await uow.syncs.check(hold)
                     last = await uow.syncs.last(Kind.DAILY)
                     await uow.daily.replace(rows, as_of, last.closed_through if last else None)
-                    await uow.commit()
+                    await uow.commit("validate.repair_daily")
 
 
 _SEVERITY = ("consistent", "repaired", "different")

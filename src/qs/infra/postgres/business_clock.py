@@ -60,5 +60,5 @@ class SqlBusinessClock:
                 actor=actor,
                 detail={"from": uow.now.isoformat(), "to": row[0].isoformat()},
             )
-            await uow.commit()
+            await uow.commit("clock.advance")
         return ClockReading(*row)

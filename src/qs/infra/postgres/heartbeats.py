@@ -7,6 +7,8 @@ import socket
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.infra.postgres.committing import commit
+
 BEAT_EVERY_S = 5.0
 
 _BEAT = text(
@@ -31,11 +33,13 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Says that this process works; it counts as gone when it has not for some beats."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(_BEAT, {"worker": self._worker, "role": self._role, "host": self._host})
             await connection.execute(_FORGET)
+            await commit(connection, "heartbeat.beat")
 
     async def end(self) -> None:
         """Says that it ended in order."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(_END, {"worker": self._worker})
+            await commit(connection, "heartbeat.end")

@@ -18,6 +18,7 @@ from qs.application.kernel.idempotency import (
     KeyOwner,
     RequestInFlight,
 )
+from qs.infra.postgres.committing import commit
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 # A key whose first request died is taken over by its repetition, unless the work was committed.
@@ -86,7 +87,7 @@ class SqlIdempotencyKeys:
         async with SqlUnitOfWork(self._engine, owner.tenant_id) as uow:
             values = {"fingerprint": fingerprint, "lease": LEASE, "kept_for": KEPT_FOR, **_of(claim)}
             claimed = await uow.connection.scalar(_CLAIM, values)
-            await uow.connection.commit()
+            await commit(uow.connection, "idempotency.claim")
             if claimed is not None:
                 return claim
         async with SqlUnitOfWork(self._engine, owner.tenant_id) as uow:
@@ -107,6 +108,7 @@ class SqlIdempotencyKeys:
     async def keep(self, claim: Claim, answer: Answer | None) -> None:
         claim.active = False
         await self._execute(
+            "idempotency.keep",
             claim,
             _KEEP,
             state="secret" if answer is None else "done",
@@ -117,13 +119,13 @@ class SqlIdempotencyKeys:
 
     async def release(self, claim: Claim) -> None:
         claim.active = False
-        if await self._execute(claim, _FREE) == 0:
-            await self._execute(claim, _END_LEASE)
+        if await self._execute("idempotency.free", claim, _FREE) == 0:
+            await self._execute("idempotency.end_lease", claim, _END_LEASE)
 
-    async def _execute(self, claim: Claim, statement: Any, **values: Any) -> int:
+    async def _execute(self, at: str, claim: Claim, statement: Any, **values: Any) -> int:
         async with SqlUnitOfWork(self._engine, claim.owner.tenant_id) as uow:
             count: int = (await uow.connection.execute(statement, {**values, **_of(claim)})).rowcount
-            await uow.connection.commit()
+            await commit(uow.connection, at)
             return count
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qs.application.kernel.cloud_events import PublishedEvent
+from qs.infra.postgres.committing import commit
 from qs.infra.postgres.published_events import COLUMNS, to_events
 
 # A process that is frozen while it has the turn loses its session, and with it the turn. Sequential scans are
@@ -74,9 +75,9 @@ class SqlRelayTurn:
         self.held_after_commit = events
         return len(events)
 
-    async def commit(self) -> None:
+    async def commit(self, at: str) -> None:
         await self._connection.execute(_COMMIT, {"assigned": self._assigned, "published": self._published})
-        await self._connection.commit()
+        await commit(self._connection, at)
 
 
 class SqlRelayOutbox:

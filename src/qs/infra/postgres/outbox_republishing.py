@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.republishing import Extent
 from qs.application.kernel.subscriptions import Subscription
+from qs.infra.postgres.committing import commit
 from qs.infra.postgres.published_events import COLUMNS, to_events
 
 _WINDOW = 20_000
@@ -100,8 +101,8 @@ class SqlRepublishingTurn:
     async def mark(self, event_ids: Collection[UUID]) -> None:
         await self._connection.execute(_MARK, {"ids": list(event_ids)})
 
-    async def commit(self) -> None:
-        await self._connection.commit()
+    async def commit(self, at: str) -> None:
+        await commit(self._connection, at)
 
 
 class SqlRepublishingOutbox:

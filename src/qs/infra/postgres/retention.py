@@ -7,6 +7,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.subscriptions import Subscription
+from qs.infra.postgres.committing import commit
 
 _OUTBOX = text(
     """
@@ -81,6 +82,8 @@ class SqlForgettableRows:
         return await self._delete(_IDEMPOTENCY_KEYS, limit=limit)
 
     async def _delete(self, statement: TextClause, **parameters: object) -> int:
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(text("SET LOCAL ROLE qs_relay"))
-            return (await connection.execute(statement, parameters)).rowcount
+            count: int = (await connection.execute(statement, parameters)).rowcount
+            await commit(connection, "retention.batch")
+        return count

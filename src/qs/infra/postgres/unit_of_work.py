@@ -17,6 +17,7 @@ from qs.application.kernel.errors import RowRefused
 from qs.application.kernel.idempotency import joins_commit
 from qs.application.kernel.request import request_id
 from qs.domain.kernel.event import Event, Payload
+from qs.infra.postgres.committing import commit
 from qs.infra.postgres.ids import new_id
 from qs.infra.postgres.inbox import SqlInbox
 
@@ -147,10 +148,10 @@ class SqlUnitOfWork:
         # Closing without a commit rolls back.
         await self.connection.close()
 
-    async def commit(self) -> None:
+    async def commit(self, at: str) -> None:
         if (join := joins_commit.get()) is not None:
             await join(self.connection, self.tenant_id)
-        await self.connection.commit()
+        await commit(self.connection, at)
 
     async def rollback(self) -> None:
         """Gives up what was done so far; the unit cannot be used afterwards."""
