@@ -79,7 +79,7 @@ from qs.infra.plan.unit_of_work import PlanUnitsOfWork
 from qs.infra.postgres.business_clock import SqlBusinessClock
 from qs.infra.postgres.event_backlog import SqlEventBacklog
 from qs.infra.postgres.event_log import SqlEventLogUnitOfWork
-from qs.infra.postgres.failures import translate
+from qs.infra.postgres.failures import is_away, translate
 from qs.infra.postgres.idempotency_keys import SqlIdempotencyKeys
 from qs.infra.postgres.ids import new_id
 from qs.infra.postgres.inbox import SqlDueAttempts
@@ -293,6 +293,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(RedisStreamReader, redis, notifications.SUBSCRIPTION),
         providers.Singleton(SqlDueAttempts, engine),
         max_attempts=settings.provided.events.max_attempts,
+        is_away=providers.Object(is_away),
     )
     sending = providers.Singleton(
         making.sending_by_channel,
@@ -320,6 +321,7 @@ class Container(containers.DeclarativeContainer):
         max_attempts=settings.provided.events.max_attempts,
         batch=_COUNTED_AT_ONCE,
         first_delay=timedelta(milliseconds=250),
+        is_away=providers.Object(is_away),
     )
     counter_mending = providers.Singleton(
         CounterMending, statistics_uow, counters, _truths, _calendars, counted_tenants, _sync_holding, new_id

@@ -36,7 +36,7 @@ class Subscribing(Generic[U]):
     3. Events set aside are counted in a transaction of their own before the handler runs, the first time together,
        then alone. So a handler that fails, hangs or kills its process spends its attempts, ends in a dead letter,
        and holds nobody else up.
-    4. An attempt that found something away (Unavailable) says nothing about its events and is not counted.
+    4. An attempt that found something away (``is_away``) says nothing about its events and is not counted.
     If PostgreSQL or Redis go away the methods raise, and nothing is lost by calling them again.
     """
 
@@ -52,7 +52,9 @@ class Subscribing(Generic[U]):
         first_delay: timedelta = timedelta(seconds=1),
         longest_delay: timedelta = timedelta(minutes=5),
         handling_limit: timedelta = timedelta(seconds=10),
+        is_away: Callable[[Exception], bool] = lambda error: isinstance(error, Unavailable),
     ) -> None:
+        """``is_away`` tells failures that say nothing about the events: the database was cut off, say."""
         self._subscriber = subscriber
         self._name = subscriber.subscription.subscriber
         self._unit_of_work = unit_of_work
@@ -63,6 +65,7 @@ class Subscribing(Generic[U]):
         self._first_delay = first_delay
         self._longest_delay = longest_delay
         self._handling_limit = handling_limit
+        self._is_away = is_away
 
     async def follow(self, wait: timedelta) -> int:
         """Handles the next batch of new entries, waiting for one at most that long; returns its size."""
@@ -103,7 +106,7 @@ class Subscribing(Generic[U]):
                 await self._handle(uow, events)
                 await uow.commit("subscriber.batch")
         except Exception as error:  # noqa: BLE001 - whatever it was, each event gets its own chance
-            stack = not isinstance(error, Unavailable)
+            stack = not self._is_away(error)
             _log.warning("event_batch_failed", subscriber=self._name, events=len(event_ids), exc_info=stack)
             await self._set_aside(tenant_id, event_ids)
 
@@ -114,7 +117,7 @@ class Subscribing(Generic[U]):
         if attempts:
             event_ids = [attempt.event_id for attempt in attempts]
             error = await self._try(tenant_id, event_ids)
-            if isinstance(error, Unavailable):
+            if error is not None and self._is_away(error):
                 await self._excuse(tenant_id, event_ids)
                 return 0
             if error is not None:
@@ -136,11 +139,11 @@ class Subscribing(Generic[U]):
             await self._bury(tenant_id, attempt.event_id, None)
             return True
         error = await self._try(tenant_id, [attempt.event_id])
-        if isinstance(error, Unavailable):
-            await self._excuse(tenant_id, [attempt.event_id])
-            return False
         if error is None:
             return True
+        if self._is_away(error):
+            await self._excuse(tenant_id, [attempt.event_id])
+            return False
         if attempt.number == self._max_attempts:
             await self._bury(tenant_id, attempt.event_id, error)
         else:
@@ -154,8 +157,9 @@ class Subscribing(Generic[U]):
                 await self._handle(uow, await uow.inbox.take_again(self._name, event_ids))
                 await uow.commit("subscriber.attempt")
         except Exception as error:  # noqa: BLE001 - whatever it was, it is recorded and counts as an attempt
-            if isinstance(error, Unavailable):
-                _log.info("events_wait", subscriber=self._name, events=len(event_ids), error=error.code)
+            if self._is_away(error):
+                what = error.code if isinstance(error, QsError) else type(error).__name__
+                _log.info("events_wait", subscriber=self._name, events=len(event_ids), error=what)
             else:
                 _log.warning(
                     "event_attempt_failed", subscriber=self._name, event_ids=event_ids, exc_info=True

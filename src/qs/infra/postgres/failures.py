@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from asyncpg import PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -15,14 +16,21 @@ _AWAY = ("08", "53", "57", "40", "55P03", "25P03", "28", "3D")
 # Text that is no UTF-8 or holds NUL, numbers and instants out of range, text too long or not of the type; 22000 is
 # asyncpg's own for a value it cannot encode.
 _DATA = frozenset({"22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05"})
+# Connection, operator intervention short of a canceled query, insufficient resources.
+_CUT_OFF = ("08", "57P", "53")
+# What SQLAlchemy makes of it where a connection is asked for raw.
+_DriverError = AsyncAdapt_asyncpg_dbapi.Error
 _WRONG_TYPE = re.compile(r"\(expected \S+, got ")
 
 
 class DatabaseAway(Unavailable):
-    """PostgreSQL did not answer, was too busy, or gave the work up half way; nothing of it remains."""
+    """PostgreSQL did not answer, was too busy, or gave the work up; cut off at its COMMIT it may be done all the same."""
 
     code = "unavailable"
-    sentence = "the database did not carry this out and nothing of it was kept; try again in a moment"
+    sentence = (
+        "the database is away or gave this up, so that it may or may not be done; "
+        "try again in a moment, with the same Idempotency-Key if you sent one"
+    )
 
 
 class InputNotStorable(Invalid):
@@ -41,14 +49,35 @@ def translate(error: BaseException) -> QsError | None:
     if isinstance(error, OSError):
         # Connecting fails with plain OSErrors; the same classes from elsewhere are no matter of the database.
         return DatabaseAway() if "asyncpg" in _packages(error) else None
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if isinstance(error, PoolTimeout) or _is_cut_off(error):
         return DatabaseAway()
-    sqlstate = _sqlstate(error) if isinstance(error, DBAPIError | PostgresError) else ""
+    sqlstate = _sqlstate(error) if isinstance(error, DBAPIError | PostgresError | _DriverError) else ""
     if sqlstate.startswith(_AWAY):
         return DatabaseAway()
     if sqlstate in _DATA and not _WRONG_TYPE.search(str(error)):
         return InputNotStorable()
     return None
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether something was away, so that the failure says nothing about what was being worked on.
+
+    Unlike for a caller, a statement that took too long or met a deadlock is not: it may do so each time.
+    """
+    if isinstance(error, QsError):
+        return isinstance(error, Unavailable)
+    return translate(error) is not None and (
+        isinstance(error, OSError) or _is_cut_off(error) or _sqlstate(error).startswith(_CUT_OFF)
+    )
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    # Raw connections: asyncpg says so when it knows, and otherwise that it does not understand what it was sent last.
+    return isinstance(error, InternalClientError) or (
+        isinstance(error, InterfaceError) and not isinstance(error, ValueError)
+    )
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -1,10 +1,12 @@
 """Idempotency keys in PostgreSQL, each tenant's own under row-level security; leases and ages by the database's clock."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import RowMapping, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -39,7 +41,7 @@ RETURNING claim
 )
 _FIND = text(
     """
-SELECT fingerprint, state, status, headers, body, lease_until > clock_timestamp() AS leased FROM idempotency_key
+SELECT claim, fingerprint, state, status, headers, body, lease_until > clock_timestamp() AS leased FROM idempotency_key
 WHERE tenant_id = :tenant_id AND principal = :principal AND key = :key
 """
 )
@@ -84,19 +86,31 @@ class SqlIdempotencyKeys:
 
     async def claim(self, owner: KeyOwner, fingerprint: bytes) -> Claim | Answer:
         claim = Claim(owner, uuid7())
-        async with SqlUnitOfWork(self._engine, owner.tenant_id) as uow:
-            values = {"fingerprint": fingerprint, "lease": LEASE, "kept_for": KEPT_FOR, **_of(claim)}
-            claimed = await uow.connection.scalar(_CLAIM, values)
-            await commit(uow.connection, "idempotency.claim")
-            if claimed is not None:
-                return claim
+        try:
+            claimed = await self._claim(claim, fingerprint)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # Cut off, it may have been claimed all the same. This waits for the end of a first attempt under way.
+            claimed = await self._claim(claim, fingerprint)
+        if claimed:
+            return claim
         async with SqlUnitOfWork(self._engine, owner.tenant_id) as uow:
             row = (await uow.connection.execute(_FIND, _of(claim))).mappings().one_or_none()
+        if row is not None and row["claim"] == claim.id:
+            return claim
         if row is None:
             # Its request failed and freed it between the two statements; the repetition will claim it.
             raise RequestInFlight
         answer = _answer(row, fingerprint)
         return Answer(answer.status, answer.headers, self._cipher.decrypt(answer.body, _bound_to(owner)))
+
+    async def _claim(self, claim: Claim, fingerprint: bytes) -> bool:
+        values = {"fingerprint": fingerprint, "lease": LEASE, "kept_for": KEPT_FOR, **_of(claim)}
+        async with SqlUnitOfWork(self._engine, claim.owner.tenant_id) as uow:
+            claimed = await uow.connection.scalar(_CLAIM, values)
+            await commit(uow.connection, "idempotency.claim")
+        return claimed is not None
 
     async def mark(self, claim: Claim, connection: AsyncConnection, tenant_id: UUID) -> None:
         # Work of another tenant's is not this caller's creation, and the row is not visible there.
@@ -123,6 +137,15 @@ class SqlIdempotencyKeys:
             await self._execute("idempotency.end_lease", claim, _END_LEASE)
 
     async def _execute(self, at: str, claim: Claim, statement: Any, **values: Any) -> int:
+        """Rows written; cut off, it is done once more, which by the claim's id changes nothing where it was done."""
+        try:
+            return await self._once(at, claim, statement, values)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return await self._once(at, claim, statement, values)
+
+    async def _once(self, at: str, claim: Claim, statement: Any, values: Mapping[str, Any]) -> int:
         async with SqlUnitOfWork(self._engine, claim.owner.tenant_id) as uow:
             count: int = (await uow.connection.execute(statement, {**values, **_of(claim)})).rowcount
             await commit(uow.connection, at)
