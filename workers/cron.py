@@ -7,7 +7,6 @@ arq's worker ended, the clock looks by itself. Any number of these processes may
 import asyncio
 import atexit
 import os
-import signal
 import time
 from contextlib import ExitStack, suppress
 from datetime import UTC, timedelta
@@ -25,6 +24,7 @@ from qs.application.scheduler.firing import DutyFiring
 from qs.container import Container, build_container, close
 from qs.domain.kernel.errors import Unavailable
 from qs.infra.redis.client import AWAY, READ_TIMEOUT_S
+from qs.interface.cli.supervisor import stop_on_signals
 from qs.logs import configure_logging
 from qs.provisioning import provisioned
 from qs.settings import load_settings
@@ -37,8 +37,10 @@ QUEUE = "qs:arq:clock"
 # Shorter than the grace period of the process, so that there is time to give back what does not end.
 DRAIN_WITHIN = timedelta(seconds=15)
 
-# Bare arq ends for good when Redis stays away longer than this; under `qs worker` it is started again for ever.
+# arq's command waits about as many seconds for Redis when it starts, and ends when there is none.
 _BARE_RETRIES = 60
+_ARQ_ENDS_WITHIN_S = 2.0
+_CANCEL_EVERY_S = 0.2
 
 
 class WakeUpsAway(Unavailable):
@@ -152,25 +154,51 @@ async def _work_until(stop: asyncio.Event, redis_url: str, clock: DutyClock) -> 
     finally:
         stopping.cancel()
         # Worker.close talks to Redis, which may be what went away.
-        worker.handle_sig(signal.SIGUSR1)
-        with suppress(TimeoutError):
-            ended = asyncio.gather(working, *worker.tasks.values(), return_exceptions=True)
-            await asyncio.wait_for(ended, timeout=2)
+        await _end(worker, working)
         await redis.aclose()
 
 
-async def _start_bare(ctx: dict[Any, Any]) -> None:
-    container, stop = build_container(ctx["settings"]), asyncio.Event()
-    clock = DutyClock(container.duty_firing())
-    watching = asyncio.create_task(keep_working("cron", [clock.watch()], container.engine(), stop))
-    ctx |= {"container": container, "clock": clock, "stop": stop, "watching": watching}
+async def _end(worker: Worker, working: asyncio.Task[None]) -> None:
+    """Cancels what arq runs until all of it has ended or enough was tried.
+
+    Once is not enough: asyncio.wait_for of Python 3.11, by which redis-py sends, keeps an answer that comes in the
+    same moment as a cancellation and drops the cancellation. arq would then go on for ever.
+    """
+    until = time.monotonic() + _ARQ_ENDS_WITHIN_S
+    while late := [task for task in (working, *worker.tasks.values()) if not task.done()]:
+        if time.monotonic() >= until:
+            return
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=_CANCEL_EVERY_S)
+    # Whatever they ended with has been said, or is of no interest any more.
+    await asyncio.gather(working, *worker.tasks.values(), return_exceptions=True)
 
 
-async def _stop_bare(ctx: dict[Any, Any]) -> None:
-    ctx["stop"].set()
-    await ctx["watching"]
-    await ctx["container"].background().drain(DRAIN_WITHIN)
-    await close(ctx["container"])
+class _BareRedis(ArqRedis):
+    """What arq's command asks at its start and tells at its end, when Redis may be away."""
+
+    async def delete(self, *names: Any) -> int:
+        with suppress(*AWAY):
+            async with asyncio.timeout(_ARQ_ENDS_WITHIN_S):
+                return int(await super().delete(*names))
+        return 0
+
+
+async def _run_bare(ctx: dict[Any, Any]) -> None:
+    """The whole role, before arq's command comes to run anything by itself.
+
+    At a signal that command breaks off what it runs, and when that was anything, or Redis is away, it ends without
+    having called anybody to give back what is held.
+    """
+    container = build_container(ctx["settings"])
+    try:
+        with stop_on_signals() as stop:
+            await run(container, stop)
+    finally:
+        await close(container)
+    # The command takes it for the end that it brings about itself at a signal.
+    raise asyncio.CancelledError
 
 
 def _bare_settings() -> type:
@@ -179,14 +207,14 @@ def _bare_settings() -> type:
     settings = servers.enter_context(provisioned(load_settings(None, os.environ)))
     configure_logging(settings.log, "cron", log_sql=settings.database.log_sql)
     assert settings.redis.url is not None
-    redis = ArqRedis.from_url(
+    redis = _BareRedis.from_url(
         settings.redis.url,
         socket_connect_timeout=2.0,
         socket_timeout=READ_TIMEOUT_S,
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _BARE_RETRIES),
         retry_on_error=list(AWAY),
     )
-    own = {"ctx": {"settings": settings}, "on_startup": _start_bare, "on_shutdown": _stop_bare}
+    own = {"ctx": {"settings": settings}, "on_startup": _run_bare}
     return type("WorkerSettings", (), _arq_options(redis) | own)
 
 

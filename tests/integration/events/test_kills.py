@@ -3,20 +3,22 @@
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 
 import pytest
 
 from tests.support.events import publish_all, record_opened
+from tests.support.processes import kill, running
 
 
-async def _start(database_url: str, redis_url: str, *numbers: int):
-    return await asyncio.create_subprocess_exec(
+def _subscriber(database_url: str, redis_url: str, *numbers: int):
+    return running(
         sys.executable,
         "-m",
         "tests.support.subscriber_process",
         database_url,
         redis_url,
-        *map(str, numbers),
+        *numbers,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -43,19 +45,13 @@ async def test_an_event_that_kills_its_process_is_buried_after_five_attempts(
 
     kills = 0
     while not await settled():
-        process = await _start(database_url, redis_url, 3)
-        try:
+        async with _subscriber(database_url, redis_url, 3) as process:
             while process.returncode is None:
                 await _release_claims(truth)
                 if await settled():
-                    process.kill()
-                try:
+                    kill(process)
+                with suppress(TimeoutError):
                     await asyncio.wait_for(process.wait(), 0.05)
-                except TimeoutError:
-                    continue
-        finally:
-            if process.returncode is None:
-                process.kill()
         assert process.returncode == -signal.SIGKILL
         kills += 1
         assert kills < 10
@@ -78,15 +74,10 @@ async def test_a_worker_killed_at_any_moment_leaves_no_event_out_and_none_double
     kills, reached = 0, 0
     while (await effects())[1] < 1000:
         # Each would do it alone if the kill came late; so none gets further than a third.
-        process = await _start(database_url, redis_url, 0, 300)
         reached += 150
-        try:
-            async with asyncio.timeout(60):
-                while (await effects())[1] < min(reached, 1000):
-                    await _release_claims(truth)
-        finally:
-            process.kill()
-            await process.wait()
+        async with _subscriber(database_url, redis_url, 0, 300), asyncio.timeout(60):
+            while (await effects())[1] < min(reached, 1000):
+                await _release_claims(truth)
         kills += 1
 
     assert kills >= 3

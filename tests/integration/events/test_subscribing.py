@@ -51,7 +51,7 @@ async def retry_until(subscribing, done) -> None:
         await subscribing.retry()
         return await done()
 
-    await eventually(check, within=60)
+    await eventually(check)
 
 
 async def test_each_event_has_one_effect_and_is_acknowledged(engine, redis, effects):
@@ -180,7 +180,7 @@ async def test_a_handler_that_hangs_is_given_up_and_holds_nobody_up(engine, redi
             await asyncio.sleep(3600)
 
     subscribing = make_subscribing(
-        engine, redis, Counting(hang), max_attempts=2, handling_limit=timedelta(seconds=1)
+        engine, redis, Counting(hang), max_attempts=2, handling_limit=timedelta(seconds=2)
     )
     await follow_all(subscribing)
     await retry_until(subscribing, lambda: truth.fetchval("SELECT count(*) FROM inbox WHERE state = 'dead'"))
@@ -272,7 +272,7 @@ async def test_losing_all_of_redis_in_traffic_heals_within_five_seconds(engine, 
             await redis.flushall()
             await writing
         await redis.flushall()
-        await eventually(lambda: _reached(effects, 2000), within=30)
+        await eventually(lambda: _reached(effects, 2000))
 
     assert await effects() == (2000, 2000)
     assert await truth.fetchval("SELECT count(*) FROM inbox") == 2000

@@ -29,7 +29,7 @@ DEAD = Lease(length=timedelta(0), heartbeat=timedelta(hours=1))
 
 ASKED: dict[str, Any] = {"fired_by": FiredBy.HTTP, "actor": "user:anna", "tenant_id": DEFAULT_TENANT}
 
-DEADLINE = timedelta(seconds=15)
+DEADLINE = timedelta(seconds=60)
 
 
 @dataclass

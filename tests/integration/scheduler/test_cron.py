@@ -15,14 +15,44 @@ from redis.asyncio import Redis
 from qs.container import build_container, close
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from tests.support.own_redis import OwnRedis
-from tests.support.processes import clean_environment
+from tests.support.processes import PATIENCE_S, clean_environment, running
 from tests.support.waiting import eventually
 from workers import cron
 
 from .machines import Books, dying_machine
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_S = 30.0
+
+pytestmark = pytest.mark.timeout(400)
+
+ROLE = ("-m", "workers", "cron")
+BARE = ("-m", "arq", "workers.cron.WorkerSettings")
+
+HURRIED = """
+import asyncio, sys
+from workers import cron
+cron.TICK_EVERY_S = 1
+"""
+# Wake-ups of which arq never comes to tell Redis that they have ended.
+SLOW = """
+from arq.worker import Worker
+
+async def finish_job(*of):
+    print("woken", flush=True)
+    await asyncio.Event().wait()
+
+Worker.finish_job = finish_job
+"""
+
+
+def either(changes: str = "") -> pytest.MarkDecorator:
+    """Both ways to run the role: as they are, or after changes."""
+    commands: list[tuple[str, ...]] = [ROLE, BARE]
+    if changes:
+        role = "from workers.__main__ import main; sys.exit(main(['cron']))"
+        bare = "from arq.cli import cli; cli(['workers.cron.WorkerSettings'])"
+        commands = [("-c", changes + role), ("-c", changes + bare)]
+    return pytest.mark.parametrize("command", commands, ids=["workers", "arq"])
 
 
 @pytest.fixture
@@ -48,9 +78,8 @@ def settings(settings, valkey):
     )
 
 
-@asynccontextmanager
-async def clock_process(settings, *command: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
+def clock_process(settings, *command: str, **options):
+    return running(
         sys.executable,
         *command,
         cwd=ROOT,
@@ -63,13 +92,15 @@ async def clock_process(settings, *command: str) -> AsyncIterator[asyncio.subpro
             QS_CLOCK__SWEEP_EVERY="1s",
             PYTHONPATH=str(ROOT),
         ),
+        **options,
     )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+
+
+async def ends_well(process, books: Books) -> bool:
+    """Whether it ends with 0 when it is asked to, and says that it has."""
+    process.send_signal(signal.SIGTERM)
+    code = await asyncio.wait_for(process.wait(), PATIENCE_S)
+    return code == 0 and await books.rows("SELECT worker FROM worker_heartbeat") == []
 
 
 @asynccontextmanager
@@ -115,11 +146,7 @@ async def each_slot_was_fired_once(books: Books) -> bool:
     return len(rows) == len({(row.name, row.scheduled_at) for row in rows})
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("-m", "workers", "cron"), ("-m", "arq", "workers.cron.WorkerSettings")],
-    ids=["workers", "arq"],
-)
+@either(HURRIED)
 async def test_the_process_fires_the_sweep_survives_a_redis_restart_and_ends_on_sigterm(
     settings, valkey, books, command
 ):
@@ -133,10 +160,32 @@ async def test_the_process_fires_the_sweep_survives_a_redis_restart_and_ends_on_
         await swept(books, more_than=fired)
 
         assert process.returncode is None
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
+        assert await ends_well(process, books)
     assert await each_slot_was_fired_once(books)
-    assert await books.rows("SELECT worker FROM worker_heartbeat") == []
+
+
+@either(HURRIED + SLOW)
+async def test_the_process_ends_well_on_a_sigterm_that_comes_in_the_middle_of_a_wake_up(
+    settings, books, command
+):
+    async with clock_process(settings, *command, stdout=asyncio.subprocess.PIPE) as process:
+        async with asyncio.timeout(PATIENCE_S):
+            while await process.stdout.readline() != b"woken\n":
+                pass
+
+        assert await ends_well(process, books)
+
+
+@either()
+async def test_the_process_ends_well_on_a_sigterm_that_comes_while_redis_is_away(
+    settings, valkey, books, command
+):
+    async with clock_process(settings, *command) as process:
+        await swept(books)
+
+        await valkey.kill()
+
+        assert await ends_well(process, books)
 
 
 async def test_every_duty_is_caught_up_at_the_start(settings, books):

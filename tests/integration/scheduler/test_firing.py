@@ -299,7 +299,7 @@ async def test_a_process_frozen_in_the_middle_of_a_claim_does_not_stop_the_duty(
                 return await machine.firing.fire_due()
             return []
 
-        (fired,) = await eventually(look, within=60)
+        (fired,) = await eventually(look)
         await machine.drain()
 
         with pytest.raises(DBAPIError, match="connection is closed"):

@@ -1,8 +1,10 @@
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from structlog.testing import capture_logs
 
+from qs.application.kernel import background as background_module
 from qs.application.kernel.background import BackgroundWork
 from qs.application.kernel.idempotency import joins_commit
 
@@ -39,6 +41,22 @@ async def test_work_that_does_not_end_in_time_is_canceled_and_told_of():
 
     assert canceled == [True]
     assert [(line["event"], line["tasks"]) for line in lines] == [("background_work_cut_short", ["endless"])]
+
+
+async def test_work_whose_cancellation_was_lost_is_canceled_again(monkeypatch):
+    monkeypatch.setattr(background_module, "_CANCEL_EVERY_S", 0.01)
+    background, canceled = BackgroundWork(), list[bool]()
+
+    async def work() -> None:
+        while len(canceled) < 3:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            canceled.append(True)
+
+    background.spawn(work(), "unlucky")
+    await asyncio.wait_for(background.drain(timedelta(0)), 60)
+
+    assert canceled == [True] * 3
 
 
 async def test_a_failure_is_told_of_since_nobody_waits_for_it():

@@ -95,6 +95,23 @@ async def test_no_sign_of_life_follows_once_an_execution_was_given_back(holding,
     assert executions.written[-1] == "given back"
 
 
+async def test_a_heart_whose_cancellation_was_lost_beats_no_more(holding, execution, executions, monkeypatch):
+    async def extend(execution: Execution, lease: timedelta) -> bool:
+        executions.written.append("extended")
+        executions.beaten.set()
+        # Its answer comes in the same moment as the cancellation, which asyncio.wait_for of Python 3.11 then drops.
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(executions, "extend", extend)
+
+    async with asyncio.timeout(60), holding.held(execution):
+        await executions.beaten.wait()
+
+    assert executions.written == ["extended"]
+
+
 async def test_every_write_of_a_holder_is_ended_by_the_server_should_the_holder_freeze_in_it(
     holding, execution, executions
 ):

@@ -10,6 +10,9 @@ import structlog
 
 from qs.application.kernel.idempotency import joins_commit
 
+_CANCEL_EVERY_S = 3.0
+"""Long enough to give back what is held, which is what work that is canceled does."""
+
 _log = structlog.get_logger()
 
 
@@ -43,11 +46,14 @@ class BackgroundWork:
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=within.total_seconds())
-        for task in late:
-            task.cancel()
         if late:
             _log.warning("background_work_cut_short", tasks=sorted(task.get_name() for task in late))
-            await asyncio.wait(late)
+        while late:
+            for task in late:
+                task.cancel()
+            # Once may not be enough: asyncio.wait_for of Python 3.11, by which redis-py sends, keeps an answer that
+            # comes in the same moment as a cancellation and drops the cancellation.
+            _, late = await asyncio.wait(late, timeout=_CANCEL_EVERY_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

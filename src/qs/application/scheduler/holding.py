@@ -30,19 +30,20 @@ class ExecutionHolding:
     @asynccontextmanager
     async def held(self, execution: Execution) -> AsyncIterator[None]:
         """Gives signs of life until the block is left; a block that is canceled gives the execution back."""
+        ended = asyncio.Event()
         heartbeat = asyncio.create_task(
-            self._beat(execution), name=f"heartbeat-{execution.id}", context=apart_from_the_request()
+            self._beat(execution, ended), name=f"heartbeat-{execution.id}", context=apart_from_the_request()
         )
         try:
             yield
         except asyncio.CancelledError:
             # A beat that came after it would take back what was given.
-            await _ended(heartbeat)
+            await _stopped(heartbeat, ended)
             await self._give_back(execution)
             raise
         finally:
             # A beat that is half way gives its connection back before anybody closes the pool.
-            await _ended(heartbeat)
+            await _stopped(heartbeat, ended)
 
     async def start(self, execution: Execution) -> bool:
         """A queued execution is running from now on; False when it is no longer ours."""
@@ -97,8 +98,8 @@ class ExecutionHolding:
                 )
             await uow.commit("execution.finish")
 
-    async def _beat(self, execution: Execution) -> None:
-        while True:
+    async def _beat(self, execution: Execution, ended: asyncio.Event) -> None:
+        while not ended.is_set():
             await asyncio.sleep(self.lease.heartbeat.total_seconds())
             try:
                 async with self._unit_of_work(execution.tenant_id) as uow:
@@ -121,7 +122,9 @@ class ExecutionHolding:
             _log.warning("give_back_failed", execution_id=str(execution.id), exc_info=True)
 
 
-async def _ended(heartbeat: asyncio.Task[None]) -> None:
+async def _stopped(heartbeat: asyncio.Task[None], ended: asyncio.Event) -> None:
+    # A cancellation that comes in the same moment as an answer can be lost on its way, and the next beat never end.
+    ended.set()
     heartbeat.cancel()
     await asyncio.wait({heartbeat})
 

@@ -53,12 +53,13 @@ def api(
             address = address_of(given, port_of(listener))
 
             def tell() -> None:
-                if port_file is not None:
-                    write_port(port_file, port_of(listener))
                 if ready_fd is not None:
                     os.write(ready_fd, b"\n")
                 else:
                     emit({"address": address}, json_mode)
+                # Last, so that whoever waits for the file finds everything said.
+                if port_file is not None:
+                    write_port(port_file, port_of(listener))
 
             started = _serve(given, listener, tell)
     if not started:

@@ -48,22 +48,25 @@ def tail(
     async def work() -> None:
         from asyncio import sleep
 
-        async with open_container() as container:
-            feed, tenant_id = container.event_feed(), await tenant_of(container, tenant)
-            page = (
-                await feed.newest(tenant_id, 20, context)
-                if after is None
-                else await feed.read(tenant_id, after, _PAGE, context)
-            )
-            while True:
-                _show(page.events, json_mode)
-                if not page.events:
-                    if not follow:
-                        return
-                    await sleep(_POLL_S)
-                page = await feed.read(tenant_id, page.next_after, _PAGE, context)
+        from qs.interface.cli.interruption import ended_by_interrupt
 
-    # Being interrupted is how following ends.
+        with ended_by_interrupt() as interrupted:
+            async with open_container() as container:
+                feed, tenant_id = container.event_feed(), await tenant_of(container, tenant)
+                page = (
+                    await feed.newest(tenant_id, 20, context)
+                    if after is None
+                    else await feed.read(tenant_id, after, _PAGE, context)
+                )
+                while not interrupted.is_set():
+                    _show(page.events, json_mode)
+                    if not page.events:
+                        if not follow:
+                            return
+                        await sleep(_POLL_S)
+                    page = await feed.read(tenant_id, page.next_after, _PAGE, context)
+
+    # Being interrupted is how following ends, in the moments before and after, too.
     with suppress(KeyboardInterrupt):
         run_async(work())
 

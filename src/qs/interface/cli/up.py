@@ -63,9 +63,10 @@ def up(
             _show_password(administrator)
 
         def tell() -> None:
+            emit(_greeting(address, administrator, json_mode), json_mode)
+            # Last, so that whoever waits for the file finds everything said.
             if port_file is not None:
                 write_port(port_file, port_of(listener))
-            emit(_greeting(address, administrator, json_mode), json_mode)
 
         asyncio.run(service.run(tell))
     stop_unused_servers(given)
