@@ -12,7 +12,7 @@ from qs.application.plan.keeping import Profile
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.settings import Settings
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, running
 from tests.support.waiting import eventually
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "subscribe.md"
@@ -37,16 +37,12 @@ async def test_the_printed_subscriber_tells_who_may_answer_until_when(
             QS_TOKEN=issued.token,
             PYTHONUNBUFFERED="1",
         )
-        subscriber = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", code[1]), env=environment, stdout=asyncio.subprocess.PIPE
-        )
-        assert subscriber.stdout is not None
-        try:
-            async with asyncio.timeout(30):
+        async with running(
+            sys.executable, "-c", code[1], env=environment, stdout=asyncio.subprocess.PIPE
+        ) as subscriber:
+            assert subscriber.stdout is not None
+            async with asyncio.timeout(60):
                 told = (await subscriber.stdout.readline()).decode().split()
-        finally:
-            subscriber.kill()
-            await subscriber.communicate()
 
     assert len(lines) <= 15
     assert told[0] == str(testee_id)
@@ -75,17 +71,10 @@ async def _api(settings: Settings, directory: Path) -> AsyncIterator[str]:
         QS_REDIS_URL=settings.redis.url or "",
         QS_SECRET_KEY=settings.secret_key or "",
     )
-    api = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "qs", "api", "--port", "0", "--port-file", str(port_file)),
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await eventually(lambda: _exists(port_file), within=30)
+    command = sys.executable, "-m", "qs", "api", "--port", "0", "--port-file", port_file
+    async with running(*command, env=environment, stdout=asyncio.subprocess.DEVNULL):
+        await eventually(lambda: _exists(port_file))
         yield f"http://127.0.0.1:{port_file.read_text(encoding='ascii').strip()}"
-    finally:
-        api.terminate()
-        await api.wait()
 
 
 async def _exists(path: Path) -> bool:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from qs.infra.embedded import discard
+from tests.support.processes import ending
 
 _PASSWORD = "correct horse battery staple of the fuzzer"
 
@@ -40,15 +41,16 @@ def service() -> Iterator[str]:
             stderr=output,
         )
     try:
-        deadline = time.monotonic() + 60
-        while not port_file.exists():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+        with ending(process):
+            deadline = time.monotonic() + 120
+            while not port_file.exists():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+            process.terminate()
+            process.wait(60)
     finally:
-        process.terminate()
-        process.wait(40)
         discard(home)
         shutil.rmtree(home, ignore_errors=True)
 

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
 from redis.asyncio import Redis
 
 from qs.infra.embedded.binaries import find_redis
+from tests.support.processes import end
 
 
 class OwnRedis:
@@ -29,19 +29,21 @@ class OwnRedis:
         )
         client = Redis.from_url(self.url)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     with contextlib.suppress(Exception):
                         await client.ping()
                         return
                     await asyncio.sleep(0.01)
+        except BaseException:
+            await self.kill()
+            raise
         finally:
             await client.aclose()
 
     async def kill(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+            await end(self._process)
             self._process = None
 
     async def close(self) -> None:

@@ -17,11 +17,11 @@ from aiosmtpd.smtp import SMTP
 class HeldPort:
     """A port of loopback that nobody else is given until it is released, its receiver being up or down."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self._socket = socket.socket()
         # Bound and not listened on it refuses callers; by this option the receiver may listen beside it.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind((address, 0))
         self.number = int(self._socket.getsockname()[1])
 
     def release(self) -> None:

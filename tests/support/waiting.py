@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], Awaitable[T]], within: float = 10.0) -> T:
+async def eventually(check: Callable[[], Awaitable[T]], within: float = 60.0) -> T:
     """The first true answer of ``check``; fails when there is none within that many seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -44,7 +44,7 @@ class Pod:
             "TMPDIR": str(self.scratch),
             "SECRET_DIR": str(self.secret),
             "API_BASE_URL": api,
-            "TIMEOUT": "5",
+            "TIMEOUT": "30",
             "RETRIES": "1",
         }
 
@@ -58,7 +58,7 @@ class Pod:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 

@@ -23,7 +23,7 @@ from qs.domain.identity.scopes import ROLES
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.settings import Settings
 from tests.support.notifying import Clinic
-from tests.support.processes import clean_environment, wait_until
+from tests.support.processes import clean_environment, ending, wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -59,11 +59,9 @@ def environment(settings: Settings) -> dict[str, str]:
 def api(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     port_file = tmp_path / "port"
     command = [sys.executable, "-P", "-m", "qs", "api", "--port", "0", "--port-file", str(port_file)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
+    with ending(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)) as process:
         wait_until(lambda: port_file.exists() or process.poll() is not None, "it listens")
         yield f"http://127.0.0.1:{int(port_file.read_text())}"
-    finally:
         process.terminate()
         process.wait(60)
 
@@ -71,11 +69,9 @@ def api(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
 @contextmanager
 def internal_clock(environment: dict[str, str]) -> Iterator[None]:
     command = [sys.executable, "-P", "-m", "qs", "worker", "--roles", "cron,relay"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
+    with ending(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)) as process:
         yield
         assert process.poll() is None
-    finally:
         process.terminate()
         process.wait(60)
 
@@ -153,7 +149,7 @@ def cron_daemon(host: Path) -> Iterator[None]:
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
 
 
 def test_the_lines_fire_and_the_internal_clock_does_no_harm(
@@ -170,14 +166,14 @@ def test_the_lines_fire_and_the_internal_clock_does_no_harm(
         return log.read_text().count(": ok, status 200") if log.exists() else 0
 
     with cron_daemon(host):
-        wait_until(lambda: all(map(fired, LOGS)), "every line fires", within=150)
+        wait_until(lambda: all(map(fired, LOGS)), "every line fires", within=200)
         assert "opened=5" in (logs / "schedule-tasks.log").read_text()
 
         with internal_clock(environment):
             asyncio.run(make_due(settings, tasks=5))
             before = {name: fired(name) for name in LOGS}
             wait_until(
-                lambda: all(fired(name) > before[name] for name in LOGS), "every line fires again", within=150
+                lambda: all(fired(name) > before[name] for name in LOGS), "every line fires again", within=200
             )
 
     # Whichever of the two clocks came first, every task was opened once.

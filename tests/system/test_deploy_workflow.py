@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.crontab.kit import StubServer, a_token
-from tests.support.processes import wait_until
+from tests.support.processes import ending, wait_until
+from tests.support.receivers import HeldPort
 from tests.system.deploying import ADDRESS, PASSWORD, SSHD, Host, Runner, a_key, listens, steps_with_a_script
 
 pytestmark = pytest.mark.system
@@ -28,19 +28,20 @@ def host(tmp_path: Path) -> Iterator[Host]:
     made = os.geteuid() == 0 and not separation.exists()
     if made:
         separation.mkdir(mode=0o755)
-    with socket.socket() as taken:
-        taken.bind((ADDRESS, 0))
-        host = Host(tmp_path, taken.getsockname()[1])
+    # Nobody else is given the port meanwhile.
+    port = HeldPort(ADDRESS)
+    host = Host(tmp_path, port.number)
     log = tmp_path / "sshd.log"
     command = [str(SSHD), "-D", "-f", str(tmp_path / "sshd_config"), "-E", str(log)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
-        wait_until(lambda: process.poll() is not None or listens(host.port), "the SSH server listens")
-        assert process.poll() is None, log.read_text()
-        yield host
+        with ending(subprocess.Popen(command, stdin=subprocess.DEVNULL)) as process:
+            wait_until(lambda: process.poll() is not None or listens(host.port), "the SSH server listens")
+            assert process.poll() is None, log.read_text()
+            yield host
+            process.terminate()
+            process.wait(60)
     finally:
-        process.terminate()
-        process.wait(30)
+        port.release()
         if made:
             separation.rmdir()
 

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def kit(tmp_path: Path) -> Iterator[Kit]:
-    yield Kit(tmp_path)
+    with closing(Kit(tmp_path)) as kit:
+        yield kit
     assert left_behind(tmp_path) == []
 
 
@@ -27,7 +29,8 @@ def either_kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
     """The kit on a host with jq, and on one without."""
     if request.param == "jq" and not shutil.which("jq"):
         pytest.skip("jq is not installed here")
-    yield Kit(tmp_path, jq=request.param == "jq")
+    with closing(Kit(tmp_path, jq=request.param == "jq")) as kit:
+        yield kit
     assert left_behind(tmp_path) == []
 
 

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes import ending
+
 KIT = Path(__file__).parents[3] / "deploy" / "crontab"
 SWEEP = "/api/v1/plans/tasks/schedule"
 LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] .+")
@@ -111,6 +113,7 @@ class Kit:
         self.settings_file = directory / "qs-server" / "scheduler.env"
         self.log_file = directory / "log" / "duty.log"
         self.programs = directory / "bin"
+        self.calls: list[Call] = []
         self.token_file.parent.mkdir(mode=0o700)
         self.programs.mkdir()
         for program in (*_NEEDED, *(("jq",) if jq else ())):
@@ -119,7 +122,7 @@ class Kit:
         self.settings: dict[str, str] = {
             "TOKEN_FILE": str(self.token_file),
             "LOCK_DIR": str(directory / "locks"),
-            "TIMEOUT": "20",
+            "TIMEOUT": "60",
             "RETRIES": "0",
             "BACKOFF": "0",
         }
@@ -156,7 +159,14 @@ class Kit:
             text=True,
             cwd=self.directory,
         )
-        return Call(process)
+        self.calls.append(Call(process))
+        return self.calls[-1]
+
+    def close(self) -> None:
+        """Nothing that was called is at work any more."""
+        for call in self.calls:
+            with ending(call.process):
+                pass
 
     def call(self, endpoint: str = SWEEP, **environment: str) -> "Call":
         """The call as a crontab line makes it, ended."""
@@ -179,7 +189,7 @@ class Call:
 
     def wait(self) -> "Call":
         try:
-            self.out, self.err = self.process.communicate(timeout=60)
+            self.out, self.err = self.process.communicate(timeout=100)
         finally:
             if self.process.poll() is None:
                 self.process.kill()

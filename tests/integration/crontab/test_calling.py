@@ -147,7 +147,7 @@ def test_retries_are_bounded_and_wait_longer_each_time(kit: Kit, stub: StubServe
 
 def test_no_answer_in_time_has_an_exit_code(kit: Kit, stub: StubServer) -> None:
     release = threading.Event()
-    stub.answer = lambda *_: (200 if release.wait(30) else 504, {})
+    stub.answer = lambda *_: (200 if release.wait(60) else 504, {})
 
     assert kit.call(TIMEOUT="1", RETRIES="1").code == 15
 
@@ -164,7 +164,7 @@ def test_nobody_there_has_an_exit_code(kit: Kit) -> None:
 def test_of_two_calls_at_once_the_second_leaves_it_to_the_first(kit: Kit, stub: StubServer) -> None:
     release = threading.Event()
     stub.answer = lambda path, _: (
-        (200 if release.wait(30) else 504, {}) if path.startswith(SWEEP) else (200, {})
+        (200 if release.wait(60) else 504, {}) if path.startswith(SWEEP) else (200, {})
     )
     first = kit.start(SWEEP)
     wait_until(lambda: stub.seen, "the first call is under way")

@@ -31,7 +31,7 @@ LINES = {
 def run(script: str, root: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "DESTDIR": str(root)}
     command = ["bash", str(KIT / script), *options]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
 def state(root: Path) -> dict[str, tuple[int, bytes | None]]:

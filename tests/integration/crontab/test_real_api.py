@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from qs.settings import Settings
 from tests.integration.crontab.kit import SWEEP, Kit, a_token, argument_lists
 from tests.support import databases
 from tests.support.notifying import Clinic
-from tests.support.processes import clean_environment, wait_until
+from tests.support.processes import clean_environment, ending, wait_until
 from tests.support.settings import make_settings
 
 LOGIN = "/api/v1/auth/login"
@@ -90,7 +91,10 @@ def installation(
     address = databases.address(servers.database_url, name)
     settings = make_settings(address, servers.redis_url, tmp_path_factory.mktemp("home"))
     started = [start_api(settings, tmp_path_factory.mktemp(each)) for each in ("api", "iam")]
-    try:
+    with ExitStack() as stack:
+        stack.callback(lambda: asyncio.run(databases.drop(servers.database_url, name)))
+        for process, _ in started:
+            stack.enter_context(ending(process))
         client_id, client_secret, expiring = asyncio.run(furnish(settings))
         urls = []
         for process, port_file in started:
@@ -100,12 +104,10 @@ def installation(
             )
             urls.append(f"http://127.0.0.1:{int(Path(port_file).read_text())}")
         yield Installation(settings, urls[0], urls[1], client_id, client_secret, expiring)
-    finally:
         for process, _ in started:
             process.terminate()
         for process, _ in started:
             process.wait(60)
-        asyncio.run(databases.drop(servers.database_url, name))
 
 
 def set_up(kit: Kit, installation: Installation) -> Kit:

@@ -22,6 +22,7 @@ from tests.integration.embedded.machine import (
     sql,
     wait_until,
 )
+from tests.support.processes import ending
 
 
 def test_the_servers_end_after_their_only_client_was_killed(home: Path) -> None:
@@ -154,10 +155,8 @@ def test_an_innocent_process_with_the_number_in_a_stale_file_is_left_alone(
 def innocent() -> Iterator[subprocess.Popen[bytes]]:
     """A process of the servers' own user, which PostgreSQL would take for its predecessor by its number alone."""
     user = _server_user() if os.geteuid() == 0 else None
-    process = subprocess.Popen(["sleep", "600"], cwd="/", user=user)
-    yield process
-    process.kill()
-    process.wait()
+    with ending(subprocess.Popen(["sleep", "600"], cwd="/", user=user)) as process:
+        yield process
 
 
 def _server_user() -> str:

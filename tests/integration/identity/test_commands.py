@@ -32,7 +32,7 @@ def qs(given: Installation, *arguments: str, stdin: str = "") -> subprocess.Comp
     command = [sys.executable, "-P", "-m", "qs", *arguments]
     environment = clean_environment(**given)
     return subprocess.run(
-        command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        command, env=environment, input=stdin, capture_output=True, text=True, timeout=100, check=False
     )
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, running
 from tests.support.waiting import eventually
 
 
@@ -31,49 +31,39 @@ def environment(settings, web):
     )
 
 
-async def start(environment, role: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers", role, env=environment, stdout=asyncio.subprocess.DEVNULL
-    )
+def working(environment, role: str):
+    return running(sys.executable, "-m", "workers", role, env=environment, stdout=asyncio.subprocess.DEVNULL)
 
 
 @pytest.mark.timeout(400)
 async def test_killed_workers_lose_no_message_and_repeat_few(clinic, web, environment):
     plan_id = await clinic.plan()
-    relay = await start(environment, "relay")
     kills = 0
-    try:
+
+    async def all_sent():
+        return await clinic.truth.fetchval("SELECT count(*) FROM delivery WHERE status = 'sent'") == 40
+
+    async with working(environment, "relay") as relay:
         for _ in range(40):
             await clinic.opened(await clinic.testee(), plan_id)
         while kills < 3:
-            worker = await start(environment, "notifications")
             before = len(web.received)
 
             async def some_arrived(before=before):
                 return len(web.received) >= min(40, before + random.randint(1, 12))
 
-            await eventually(some_arrived, within=90)
-            worker.kill()
-            await worker.wait()
+            async with working(environment, "notifications"):
+                await eventually(some_arrived, within=90)
             kills += 1
             # As if the leases of the one that died had run out.
             await clinic.truth.execute(
                 "UPDATE delivery SET next_attempt_at = clock_timestamp() WHERE status = 'sending'"
             )
-        worker = await start(environment, "notifications")
-
-        async def all_sent():
-            return await clinic.truth.fetchval("SELECT count(*) FROM delivery WHERE status = 'sent'") == 40
-
-        await eventually(all_sent, within=90)
-        for process in (worker, relay):
-            process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 40) == 0
-    finally:
-        for process in (worker, relay):
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        async with working(environment, "notifications") as worker:
+            await eventually(all_sent, within=90)
+            for process in (worker, relay):
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.wait_for(process.wait(), 60) == 0
 
     times = Counter(received.headers["webhook-id"] for received in web.received)
     assert set(times) == {str(row["id"]) for row in await clinic.deliveries()}

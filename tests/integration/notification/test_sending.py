@@ -17,7 +17,7 @@ from tests.support.receivers import HANG
 
 async def _settled(clinic: Clinic) -> None:
     """Lets time pass until nothing is queued."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await clinic.truth.fetchval(
             "SELECT count(*) FROM delivery WHERE status IN ('queued', 'sending')"
         ):
@@ -223,7 +223,7 @@ async def test_a_sender_that_died_leaves_its_delivery_to_the_next_under_the_same
     await clinic.opened(await clinic.testee())
     await clinic.announce()
     sending = asyncio.create_task(clinic.container.sending()["webhook"].send_due())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not web.received:
             await asyncio.sleep(0.005)
     sending.cancel()

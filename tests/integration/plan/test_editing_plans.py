@@ -73,7 +73,7 @@ async def test_a_dry_run_waits_for_nobody_and_tries_no_write(clinic, edit, admin
         await uow.plans.get(plan.id, Lock.UPDATE)
         await uow.tasks.of_enrollments([joined.enrollment.id], Lock.UPDATE)
         await uow.enrollments.lock_many([joined.enrollment.id])
-        rehearsed = await asyncio.wait_for(edit(plan, dry_run=True, total_times=5, due_days=2), timeout=10)
+        rehearsed = await asyncio.wait_for(edit(plan, dry_run=True, total_times=5, due_days=2), timeout=40)
 
     assert rehearsed.counts == {"reschedule": 0, "create": 1, "cancel": 0}
 
@@ -88,6 +88,7 @@ async def test_an_edit_that_is_meant_waits_for_the_command_that_holds_the_plan(c
         await somebody_waits(admin)
         pausing.pause(uow.now)
         await uow.plans.save(pausing)
+        await uow.events.add(pausing.recorded)
         await uow.commit("test")
 
     edited = (await editing).plan

@@ -74,6 +74,7 @@ async def test_a_task_is_not_opened_by_hand_in_a_plan_that_is_paused_at_the_same
         await somebody_waits(admin)
         pausing.pause(uow.now)
         await uow.plans.save(pausing)
+        await uow.events.add(pausing.recorded)
         await uow.commit("test")
 
     assert await refused(opening) == "plan.not_active"

@@ -389,7 +389,7 @@ async def test_a_task_of_which_not_even_the_failure_can_be_recorded_stops_no_oth
     await refuse(admin, "NEW.id IN ('" + "', '".join(stuck) + "')", every_change=True)
     small = TaskScheduling(clinic.uow, SqlDueTenants(clinic.engine), clinic.generator, batch=1)
 
-    report = await asyncio.wait_for(small.sweep(clinic.tenant_id), timeout=30)
+    report = await asyncio.wait_for(small.sweep(clinic.tenant_id), timeout=100)
 
     assert (counts(report), report.failed, report.status) == ((3, 3, 3), 3, "partial")
     assert sorted(error["task_id"] for error in report.errors) == sorted(stuck)

@@ -31,7 +31,7 @@ def installation(database_url: str, redis_url: str, tmp_path: Path) -> Installat
 def qs_sweep(given: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "qs", "sweep", *arguments]
     environment = clean_environment(**given)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
 def answer(given: Installation, *arguments: str) -> Any:

@@ -130,7 +130,7 @@ async def test_a_command_that_holds_the_plan_is_not_waited_for(clinic):
 
     async with clinic.uow(clinic.tenant_id) as uow:
         held = await uow.plans.get(plan.id, "FOR UPDATE")
-        report = await asyncio.wait_for(clinic.sweep(), timeout=10)
+        report = await asyncio.wait_for(clinic.sweep(), timeout=40)
 
     assert held is not None
     assert (report.status, report.opened, report.remaining) == ("limited", 1, 2)
@@ -147,7 +147,7 @@ async def test_a_held_plan_keeps_no_task_of_another_from_being_missed_and_its_ow
 
     async with clinic.uow(clinic.tenant_id) as uow:
         await uow.plans.get(held.id, "FOR UPDATE")
-        report = await asyncio.wait_for(a_sweeper(clinic, 3).sweep(clinic.tenant_id), timeout=10)
+        report = await asyncio.wait_for(a_sweeper(clinic, 3).sweep(clinic.tenant_id), timeout=40)
 
     assert (report.status, report.missed, report.remaining) == ("limited", 6, 6)
     assert {task.reason for task in await clinic.tasks(other)} == {"missed"}

@@ -96,6 +96,7 @@ async def test_a_plan_that_was_resumed_while_a_pause_waited_is_paused_after_that
         await somebody_waits(admin)
         resuming.resume(ResumePolicy.KEEP, await business_now(clinic.engine))
         await uow.plans.save(resuming)
+        await uow.events.add(resuming.recorded)
         await uow.commit("test")
 
     paused = await pausing
@@ -116,6 +117,7 @@ async def test_an_enrollment_that_was_resumed_while_a_pause_waited_is_paused_aft
         await somebody_waits(admin)
         resuming.resume(ResumePolicy.KEEP, plan, await business_now(clinic.engine))
         await uow.enrollments.save_many([resuming])
+        await uow.events.add(resuming.recorded)
         await uow.commit("test")
 
     paused = await pausing

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import ClassVar
 
 import asyncpg
 import httpx
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.processes import clean_environment, marked, wait_until
+from tests.support.processes import clean_environment, ending, marked, wait_until
 
 TOKEN = "8f14e45f-ceea-867f-b5d4-2c1b7a9e0d33"
 
@@ -32,12 +33,15 @@ TOKEN = "8f14e45f-ceea-867f-b5d4-2c1b7a9e0d33"
 class Started:
     """A program of qs that runs until the test is over."""
 
+    all: ClassVar[list["Started"]] = []
+
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], directory: Path) -> None:
         self.out, self.err, self.port_file = directory / "out", directory / "err", directory / "port"
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.process = subprocess.Popen(
                 (sys.executable, "-P", "-m", *arguments), env=environment, stdout=out, stderr=err
             )
+        self.all.append(self)
 
     def port(self) -> int:
         wait_until(lambda: self.port_file.exists() or self.process.poll() is not None, "it listens")
@@ -47,6 +51,15 @@ class Started:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a test started and did not come to stop must not fall on the next one."""
+    yield
+    while Started.all:
+        with ending(Started.all.pop().process):
+            pass
 
 
 @pytest.fixture
@@ -85,7 +98,7 @@ def test_the_api_writes_its_port_answers_and_ends_with_0_when_asked(
     api = start_api(environment, tmp_path, "--json")
     address = f"http://127.0.0.1:{api.port()}"
 
-    answer = httpx.get(f"{address}/health/alive")
+    answer = httpx.get(f"{address}/health/alive", timeout=30)
 
     assert answer.status_code == 200
     assert "server" not in answer.headers
@@ -98,7 +111,8 @@ def test_the_query_of_a_request_reaches_no_log(environment: dict[str, str], tmp_
         environment | {"QS_LOG_LEVEL": "debug", "QS_LOG__PATH": str(tmp_path / "qs.log")}, tmp_path
     )
 
-    httpx.get(f"http://127.0.0.1:{api.port()}/entry", params={"token": TOKEN, "task_id": TOKEN})
+    asked = {"token": TOKEN, "task_id": TOKEN}
+    httpx.get(f"http://127.0.0.1:{api.port()}/entry", params=asked, timeout=30)
 
     assert api.stop() == 0
     assert TOKEN not in api.out.read_text() + api.err.read_text() + (tmp_path / "qs.log").read_text()
@@ -110,11 +124,11 @@ def test_a_token_of_absurd_length_gets_the_answer_of_every_wrong_one(
     api = start_api(environment, tmp_path)
     address = f"http://127.0.0.1:{api.port()}"
 
-    with closing(HTTPConnection("127.0.0.1", api.port(), timeout=20)) as connection:
+    with closing(HTTPConnection("127.0.0.1", api.port(), timeout=60)) as connection:
         connection.request("GET", f"/api/v1/entries?token={'A' * 100_000}&task_id={TOKEN}")
         absurd = connection.getresponse()
         told = json.loads(absurd.read())
-    wrong = httpx.get(f"{address}/api/v1/entries", params={"token": TOKEN, "task_id": TOKEN})
+    wrong = httpx.get(f"{address}/api/v1/entries", params={"token": TOKEN, "task_id": TOKEN}, timeout=30)
 
     assert (absurd.status, wrong.status_code) == (404, 404)
     assert absurd.headers["content-type"] == wrong.headers["content-type"]
@@ -130,10 +144,10 @@ def test_a_request_that_was_begun_is_finished(environment: dict[str, str], tmp_p
         f"Content-Length: {len(body)}\r\n\r\n"
     )
 
-    with closing(socket.create_connection(("127.0.0.1", api.port()), timeout=20)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", api.port()), timeout=60)) as connection:
         connection.sendall(head.encode() + body[:10])
         # The server has the head once it answers somebody else on a later connection.
-        httpx.get(f"http://127.0.0.1:{api.port()}/health/alive")
+        httpx.get(f"http://127.0.0.1:{api.port()}/health/alive", timeout=30)
         api.process.send_signal(signal.SIGTERM)
         wait_until(lambda: not listens(api.port()), "it takes no new connection")
         connection.sendall(body[10:])
@@ -156,7 +170,7 @@ def test_a_taken_port_is_one_sentence_and_exit_1(environment: dict[str, str], tm
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         api = Started(("qs", "api", "--port", str(taken.getsockname()[1])), environment, tmp_path)
 
-        assert api.process.wait(30) == 1
+        assert api.process.wait(60) == 1
 
     assert "cannot listen" in api.err.read_text()
     assert "Traceback" not in api.err.read_text()
@@ -168,7 +182,7 @@ def test_with_a_certificate_it_speaks_https(environment: dict[str, str], tmp_pat
     api = start_api(environment | tls, tmp_path)
     context = ssl.create_default_context(cafile=str(certificate))
 
-    answer = httpx.get(f"https://127.0.0.1:{api.port()}/health/alive", verify=context)
+    answer = httpx.get(f"https://127.0.0.1:{api.port()}/health/alive", verify=context, timeout=30)
 
     assert answer.status_code == 200
     assert api.out.read_text() == f"address  https://127.0.0.1:{api.port()}\n"
@@ -241,7 +255,7 @@ def test_a_role_that_is_not_there_is_refused(
 ) -> None:
     worker = Started(arguments, environment, tmp_path)
 
-    assert worker.process.wait(30) == code
+    assert worker.process.wait(60) == code
     assert said in worker.err.read_text()
     assert "Traceback" not in worker.err.read_text()
 

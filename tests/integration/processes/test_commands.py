@@ -28,7 +28,7 @@ def qs(
     command = [sys.executable, "-P", "-m", "qs", *arguments]
     environment = clean_environment(**given or {})
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from qs.logs.rotation import RotatingFile
-from tests.support.processes import wait_until
+from tests.support.processes import ending, wait_until
 
 DAY = 86400
 
@@ -136,9 +137,10 @@ handler.close()
 
 
 def test_processes_that_share_a_file_lose_no_line_over_many_rotations(path: Path) -> None:
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in "abcd"]
-    for writer in writers:
-        assert writer.wait(60) == 0
+    with ExitStack() as stack:
+        commands = [[sys.executable, "-c", WRITER, str(path), name] for name in "abcd"]
+        writers = [stack.enter_context(ending(subprocess.Popen(command))) for command in commands]
+        assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
 
     lines = all_lines(path)
 

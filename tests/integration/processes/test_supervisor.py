@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qs.interface.cli.supervisor import NOT_STARTED, Backoff, Child, Program, Supervisor
-from tests.support.processes import clean_environment, marked, wait_until
+from tests.support.processes import clean_environment, ending, marked, wait_until
 
 QUICK = Backoff(first=0.01, longest=0.05)
 
@@ -111,7 +111,7 @@ async def test_a_program_that_cannot_be_started_is_tried_again(mark: str) -> Non
 
     absent = Program("absent", (sys.executable, "-c", "raise SystemExit(7)"), clean_environment(MARK=mark))
 
-    await asyncio.wait_for(Supervisor([absent], backoff=QUICK, on_death=died).run(enough), 30)
+    await asyncio.wait_for(Supervisor([absent], backoff=QUICK, on_death=died).run(enough), 60)
 
     assert deaths == [7, 7, 7]
 
@@ -132,7 +132,7 @@ async def test_a_program_that_does_not_exist_is_tried_again_and_leaves_the_other
     supervisor = Supervisor([absent, program("polite", POLITE, file, mark)], backoff=QUICK, on_death=died)
     running = asyncio.create_task(supervisor.run(stop))
     try:
-        await asyncio.wait_for(enough.wait(), 30)
+        await asyncio.wait_for(enough.wait(), 60)
         (survivor,) = await until(file, 1)
         assert survivor in [each.pid for each in marked(mark)]
         assert not running.done()
@@ -206,13 +206,10 @@ asyncio.run(main())
 def supervisor(tmp_path: Path, mark: str) -> Iterator[subprocess.Popen[bytes]]:
     """A supervisor of three programs as a process of its own, when all three run."""
     file = tmp_path / "pids"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, POLITE, str(file)], env=clean_environment(MARK=mark)
-    )
-    wait_until(lambda: len(numbers(file)) == 3, "three programs run")
-    yield process
-    process.kill()
-    process.wait()
+    command = [sys.executable, "-c", SUPERVISOR, POLITE, str(file)]
+    with ending(subprocess.Popen(command, env=clean_environment(MARK=mark))) as process:
+        wait_until(lambda: len(numbers(file)) == 3, "three programs run")
+        yield process
 
 
 def test_nothing_survives_a_supervisor_that_was_killed(
@@ -229,7 +226,7 @@ def test_a_supervisor_that_is_asked_to_ends_all_and_exits_with_0(
 ) -> None:
     supervisor.send_signal(number)
 
-    assert supervisor.wait(30) == 0
+    assert supervisor.wait(60) == 0
     assert marked(mark) == []
 
 

@@ -101,6 +101,8 @@ def installation() -> Iterator[Installation]:
         finally:
             for process in marked(installation.mark):
                 process.kill()
+            if installation.process is not None:
+                installation.process.wait()
             discard(installation.home)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from qs.settings import Settings
+from tests.support.processes import running
 from tests.support.waiting import eventually
 
 
@@ -33,13 +34,12 @@ async def uvicorn(
         "QS_SECRET_KEY": settings.secret_key,
         "QS_LOG_FORMAT": "json",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", "qs.asgi:app", "--uds", str(socket),
+    async with running(
+        sys.executable, "-m", "uvicorn", "qs.asgi:app", "--uds", socket,
         env=environment, cwd=directory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
+    ) as process:  # fmt: skip
         async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://qs.test"
+            transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://qs.test", timeout=30
         ) as client:
 
             async def answers() -> bool:
@@ -49,24 +49,26 @@ async def uvicorn(
                 except httpx.TransportError:
                     return False
 
-            await eventually(answers, within=30)
+            await eventually(answers)
             yield client, process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def test_it_serves_logs_no_query_and_ends_on_sigterm(settings: Settings, tmp_path: Path) -> None:
     async with uvicorn(settings, tmp_path) as (client, process):
-        ready = await client.get("/health/ready")
+
+        async def ready() -> str | None:
+            """What it says of the schema; None while a probe is answered too late for it to be ready."""
+            answer = await client.get("/health/ready")
+            return answer.json()["data"]["checks"]["migrations"] if answer.is_success else None
+
+        migrations = await eventually(ready)
         head = await client.head("/health/ready")
         await client.get("/nowhere?token=hunter2")
 
         process.send_signal(signal.SIGTERM)
-        output = (await asyncio.wait_for(process.communicate(), 30))[0].decode()
+        output = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
 
-    assert ready.json()["data"]["checks"]["migrations"] == "ok"
+    assert migrations == "ok"
     assert (head.status_code, head.content) == (200, b"")
     assert process.returncode in (0, -signal.SIGTERM)
     assert '"path": "/nowhere"' in output
@@ -83,7 +85,7 @@ async def test_a_slash_that_is_escaped_reaches_its_route_over_a_real_server(
         parted = await client.get("/api/v1/testees/ext:a/b")
 
         process.send_signal(signal.SIGTERM)
-        output = (await asyncio.wait_for(process.communicate(), 30))[0].decode()
+        output = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
 
     # A route asks for a token before anything else; what no route takes is not there.
     assert [each.status_code for each in (named, counted, parted)] == [401, 401, 404]

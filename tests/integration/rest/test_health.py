@@ -19,6 +19,7 @@ from qs.domain.scheduler.errors import ShuttingDown
 from qs.domain.scheduler.execution import FiredBy
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.heartbeats import Heartbeat
+from qs.interface.rest import health
 from qs.interface.rest.app import create_app
 from qs.interface.rest.health import PROBE_SECONDS, find_faults
 from qs.settings import Settings
@@ -138,7 +139,11 @@ async def test_what_is_not_essential_only_degrades(container: Container) -> None
     }
 
 
-async def test_a_probe_that_hangs_is_given_up_and_all_are_asked_at_once() -> None:
+async def test_a_probe_that_hangs_is_given_up_and_all_are_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "PROBE_SECONDS", PROBE_SECONDS)
+
     async def hang() -> None:
         await asyncio.Event().wait()
 

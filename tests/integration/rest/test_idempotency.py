@@ -128,7 +128,7 @@ async def test_a_request_in_flight_asks_to_come_back(
 ) -> None:
     gate: Gate = app.state.gate
     first = asyncio.create_task(create(client, "a", "k1", "/slow"))
-    await asyncio.wait_for(gate.entered.wait(), 10)
+    await asyncio.wait_for(gate.entered.wait(), 60)
 
     second = await create(client, "a", "k1", "/slow")
     gate.open.set()

@@ -11,7 +11,7 @@ import pytest
 from qs.application.plan.ports import Page
 from qs.application.statistics.ports import Kind
 from tests.support.counting import TENANT_KEY, Ward
-from tests.support.processes import clean_environment
+from tests.support.processes import clean_environment, running
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def stats(environment):
     async def call(*arguments: str) -> tuple[int, str, str]:
         command = (sys.executable, "-P", "-m", "qs", "stats", *arguments)
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        async with running(*command, env=environment, stdout=pipe, stderr=pipe) as process:
+            out, err = await asyncio.wait_for(process.communicate(), 100)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
 

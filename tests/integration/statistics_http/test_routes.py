@@ -41,7 +41,7 @@ async def test_a_duty_may_be_queued_and_looked_at_by_who_asked(stranger, caller,
     accepted = await stranger.post(f"{V1}/statistics/{duty}?async=true", headers=headers)
 
     assert accepted.status_code == 202
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             seen = data_of(await stranger.get(accepted.headers["location"], headers=headers))
             if seen["status"] == "succeeded":
