@@ -1,52 +1,89 @@
 """`python -m bench [NAME …] --rounds 7 --json FILE`."""
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
-from bench import enrollment, events, figures, http, sweep
-from bench.harness import Case, Result, measure, write
+from bench import chilling, enrollment, events, figures, http, memory, sweep
+from bench.harness import Case, Outcome, measure, write
 from bench.world import World, world
 
 _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
-    "sweep": lambda scene, options: sweep.opening(scene, options.rounds, options.due, options.later),
-    "expiry": lambda scene, options: sweep.expiry(scene, options.rounds, options.due, options.later),
-    "enrollment": lambda scene, options: enrollment.bulk(scene, options.rounds, options.people),
-    "relay": lambda scene, options: events.relaying(scene, options.events),
-    "subscriber": lambda scene, options: events.subscribing(scene, options.rounds, options.events),
+    "sweep": lambda scene, options: sweep.opening(scene, options.due, options.later),
+    "expiry": lambda scene, options: sweep.expiry(scene, options.due, options.later),
+    "enrollment": lambda scene, options: enrollment.bulk(scene, options.people, options.due + options.later),
+    "relay": lambda scene, options: events.relaying(scene, options.events, options.later),
+    "subscriber": lambda scene, options: events.subscribing(scene, options.events, options.later),
     "counting": lambda scene, options: figures.counting(scene, options.events),
     "sync": lambda scene, options: figures.syncing(scene, options.places),
     "validation": lambda scene, options: figures.validating(scene, options.keys),
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
 }
+_MEMORY = "memory"
+_NAMES = (*_CASES, _MEMORY)
+
+# Those that work on the database as it was kept, of which a cold copy can be made.
+_COLD = frozenset({"sweep", "expiry", "enrollment", "relay", "subscriber"})
 
 
-async def _all(options: argparse.Namespace) -> list[Result]:
-    results, servers = [], {}
-    for name in options.names or _CASES:
+async def _all(options: argparse.Namespace) -> list[Outcome]:
+    running = asyncio.current_task()
+    assert running is not None
+    # Ended by whatever runs it, it takes its databases with it as it does after Ctrl-C.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    outcomes: list[Outcome] = []
+    servers: dict[str, str] = {}
+    for name in options.names or _NAMES:
         async with world(options.database_url, options.redis_url) as scene:
             servers = await scene.versions()
-            case = await _CASES[name](scene, options)
-            results.append(await measure(case, options.rounds, scene.cpu.seconds))
-        print("\n".join(results[-1].lines()), flush=True)
+            async for outcome in _outcomes(name, scene, options):
+                print("\n".join(outcome.lines()), flush=True)
+                outcomes.append(outcome)
     if options.json:
         given = {key: value for key, value in vars(options).items() if key not in ("json", "names")}
         shown = {key: value for key, value in given.items() if not key.endswith("_url")}
-        write(results, options.json, shown, servers)
-    return results
+        write(outcomes, options.json, shown, servers)
+    return outcomes
+
+
+async def _outcomes(name: str, scene: World, options: argparse.Namespace) -> AsyncIterator[Outcome]:
+    if name == _MEMORY:
+        yield await memory.growth(scene, options.rounds, options.swept)
+        return
+    case = await _CASES[name](scene, options)
+    yield await measure(case, options.rounds, scene.processor_seconds)
+    if options.cold and name in _COLD:
+        scene.cold = True
+        notes = {**case.notes, "cold": chilling.description()}
+        cold = replace(case, name=f"{case.name}, cold", notes=notes)
+        yield await measure(cold, options.rounds, scene.processor_seconds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(_CASES)}; all without"
+        "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(_NAMES)}; all without"
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--due", type=int, default=20_000, help="tasks moved in a round")
-    parser.add_argument("--later", type=int, default=20_000, help="tasks beside them in each tenant")
+    parser.add_argument(
+        "--later",
+        type=int,
+        default=20_000,
+        help="rows beside them: tasks of next month, events published before",
+    )
+    parser.add_argument(
+        "--cold", action="store_true", help=f"also measure {', '.join(sorted(_COLD))} with nothing in memory"
+    )
+    parser.add_argument(
+        "--swept", type=int, default=40_000, help="tasks due in the sweep whose memory is measured"
+    )
     parser.add_argument("--people", type=int, default=2_000, help="testees enrolled in a round")
     parser.add_argument("--events", type=int, default=20_000, help="events published and acted on in a round")
     parser.add_argument("--places", type=int, default=20_000, help="changed counters synced in a round")
@@ -60,8 +97,10 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="where the results are written")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(_CASES):
-        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(_CASES)}")
+    if unknown := set(options.names) - set(_NAMES):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(_NAMES)}")
+    if options.cold and options.database_url:
+        parser.error("--cold starts PostgreSQL anew, which it does only with an embedded one")
     uvloop.run(_all(options))
 
 

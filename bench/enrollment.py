@@ -4,12 +4,22 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from bench import seeding
 from bench.harness import Case, Goal, Subject
 from bench.world import World
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.infra.postgres.ids import new_id
 
 _TIMES = 26
+_WARM_UP = 20
+_BARE = (
+    "CREATE TABLE bare_enrollment (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))",
+    "CREATE TABLE bare_task (LIKE task INCLUDING ALL)",
+    "INSERT INTO bare_enrollment SELECT tenant_id, id FROM enrollment ORDER BY id",
+    "INSERT INTO bare_task SELECT * FROM task ORDER BY id",
+    "ALTER TABLE bare_task"
+    " ADD FOREIGN KEY (tenant_id, enrollment_id) REFERENCES bare_enrollment (tenant_id, id)",
+)
 _COLUMNS = (
     *(
         "id",
@@ -26,15 +36,14 @@ _COLUMNS = (
 )
 
 
-async def bulk(world: World, rounds: int, people: int) -> Case:
-    """Enrolling ``people`` testees with 26 tasks each, and copying as many task rows."""
-    await world.admin.execute(
-        "CREATE TABLE bare_enrollment (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))"
-    )
-    await world.admin.execute("CREATE TABLE bare_task (LIKE task INCLUDING ALL)")
-    await world.admin.execute(
-        "ALTER TABLE bare_task ADD FOREIGN KEY (tenant_id, enrollment_id) REFERENCES bare_enrollment (tenant_id, id)"
-    )
+async def bulk(world: World, people: int, beside: int) -> Case:
+    """Enrolling ``people`` testees with 26 tasks each, and copying as many task rows.
+
+    Both tables hold ``beside`` tasks already.
+    """
+    await seeding.tasks(world.admin, DEFAULT_TENANT, 0, beside)
+    for statement in _BARE:
+        await world.admin.execute(statement)
     plan = await world.container.plan_authoring().create(
         DEFAULT_TENANT,
         {
@@ -47,43 +56,59 @@ async def bulk(world: World, rounds: int, people: int) -> Case:
         actor="bench",
     )
     start = date(datetime.now(UTC).year + 1, 1, 4)
+    records = _records(plan.id, people)
+    await world.admin.copy_records_to_table(
+        "bare_enrollment", records=sorted({(row[1], row[3]) for row in records})
+    )
+    ids = await seeding.testees(world.admin, DEFAULT_TENANT, people + _WARM_UP)
+    for table in ("bare_enrollment", "bare_task"):
+        await world.admin.execute(f"VACUUM ANALYZE {table}")
+    await world.keep()
     enrolling = world.container.bulk_enrolling()
 
-    async def run_limit(number: int) -> int:
-        await world.admin.copy_records_to_table("bare_task", records=records[number], columns=_COLUMNS)
-        return people * _TIMES
+    async def copy(rows: list[tuple[Any, ...]]) -> int:
+        await world.admin.copy_records_to_table("bare_task", records=rows, columns=_COLUMNS)
+        return len(rows)
 
-    ids: dict[int, list[UUID]] = {}
-
-    async def run_ours(number: int) -> int:
-        rows = [{"testee_id": testee_id, "start_date": start} for testee_id in ids[number]]
+    async def enroll(testees: list[UUID]) -> int:
+        rows = [{"testee_id": testee_id, "start_date": start} for testee_id in testees]
         result = await enrolling.enroll_many(DEFAULT_TENANT, plan.id, rows, actor="bench")
         return result.count("created") * _TIMES
 
-    records: dict[int, list[tuple[Any, ...]]] = {}
-    now = datetime.now(UTC)
-    for number in range(rounds + 1):
-        ids[number] = [new_id() for _ in range(people)]
-        records[number] = _records(plan.id, people, now)
-        await world.admin.copy_records_to_table(
-            "bare_enrollment", records=sorted({(row[1], row[3]) for row in records[number]})
-        )
-        await world.admin.copy_records_to_table(
-            "testee",
-            records=[(testee_id, DEFAULT_TENANT, now, now) for testee_id in ids[number]],
-            columns=["id", "tenant_id", "created_at", "updated_at"],
-        )
+    async def prepare_limit(number: int) -> None:
+        await world.restore()
+        if not world.cold:
+            await copy(records[-_WARM_UP:])
+
+    async def prepare_ours(number: int) -> None:
+        await world.restore()
+        if not world.cold:
+            await enroll(ids[-_WARM_UP:])
+
+    async def run_limit(number: int) -> int:
+        return await copy(records[:-_WARM_UP])
+
+    async def run_ours(number: int) -> int:
+        return await enroll(ids[:-_WARM_UP])
+
     tasks = people * _TIMES
-    subjects = {"COPY, bare table": Subject(run_limit, tasks), "ours": Subject(run_ours, tasks)}
-    return Case("enrollment", "tasks", subjects, [Goal("ours", 0.5, "COPY, bare table")])
+    subjects = {
+        "COPY, bare table": Subject(run_limit, tasks, prepare_limit),
+        "ours": Subject(run_ours, tasks, prepare_ours),
+    }
+    goals = [Goal("ours", 0.5, "COPY, bare table")]
+    return Case("enrollment", "tasks", subjects, goals, {"tasks before": beside})
 
 
-def _records(plan_id: UUID, people: int, now: datetime) -> list[tuple[Any, ...]]:
-    return [
+def _records(plan_id: UUID, people: int) -> list[tuple[Any, ...]]:
+    """As many as ``people`` have, and some to warm up with."""
+    now = datetime.now(UTC)
+    made = [
         (
             *(new_id(), DEFAULT_TENANT, plan_id, owner, owner, "PHQ-9", seq, now, "Asia/Shanghai"),
             *(now, now, "pending", 1, now),
         )
-        for owner in (new_id() for _ in range(people))
+        for owner in (new_id() for _ in range(people + 1))
         for seq in range(1, _TIMES + 1)
     ]
+    return made[: people * _TIMES + _WARM_UP]

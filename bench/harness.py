@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+# Processor time is counted in these, and less than one cannot be told from none.
+_TICK_S = 0.01
 _LIBRARIES = ("asyncpg", "sqlalchemy", "litestar", "uvicorn", "redis", "msgspec")
 
 
@@ -48,17 +50,39 @@ class Case:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+class Outcome(Protocol):
+    """What a case came to."""
+
+    def lines(self) -> Sequence[str]:
+        """For whoever waits for it: what was measured, and whether the goals were reached."""
+
+    def document(self) -> Mapping[str, Any]:
+        """The same as JSON."""
+
+
 @dataclass(slots=True)
 class Result:
-    """Per subject and round: units a second, and microseconds of processor time a unit on client and servers together."""
+    """Per subject and round: units a second, and microseconds of processor time a unit on client and servers together.
+
+    ``loads`` are the machine's after each round, whoever caused them.
+    """
 
     case: Case
     rates: dict[str, list[float]]
     cpu_us: dict[str, list[float]]
+    loads: list[float] = field(default_factory=list)
 
     def ratios(self, subject: str, of: str) -> list[float]:
         """How many times as fast ``subject`` was as ``of`` in the same round."""
         return [ours / base for ours, base in zip(self.rates[subject], self.rates[of], strict=True)]
+
+    def cpu_ratios(self, subject: str, of: str) -> list[float]:
+        """How many times the processor time of ``subject`` that of ``of`` was, a unit in the same round.
+
+        Above 1 ``subject`` is the cheaper one. Unlike a rate it does not reward working in several processes on a
+        machine that is busy with other things.
+        """
+        return [base / ours for ours, base in zip(self.cpu_us[subject], self.cpu_us[of], strict=True)]
 
     def reached(self, goal: Goal) -> tuple[list[float], bool]:
         values = self.rates[goal.subject] if goal.of is None else self.ratios(goal.subject, goal.of)
@@ -69,14 +93,17 @@ class Result:
         shown = [f"{self.case.name} ({self.case.unit}/s)"]
         for subject, rates in self.rates.items():
             cpu = statistics.median(self.cpu_us[subject])
-            shown.append(f"  {subject:<26} {_spread(rates, '{:,.0f}'):<28} {cpu:8,.1f} µs of processor each")
+            shown.append(f"  {subject:<26} {spread(rates, '{:,.0f}'):<28} {cpu:8,.1f} µs of processor each")
         for goal in self.case.goals:
             values, reached = self.reached(goal)
             shape, of = ("{:,.0f}", "") if goal.of is None else ("{:.2f}", f" of {goal.of}")
             wanted = f"wanted {shape.format(goal.least)}{of}"
             shown.append(
-                f"  {goal.subject:<26} {_spread(values, shape):<28} {wanted}: {'reached' if reached else 'MISSED'}"
+                f"  {goal.subject:<26} {spread(values, shape):<28} {wanted}: {'reached' if reached else 'MISSED'}"
             )
+            if goal.of is not None:
+                by_cpu = spread(self.cpu_ratios(goal.subject, goal.of), "{:.2f}")
+                shown.append(f"  {'':<26} {by_cpu:<28} by processor time")
         shown += [f"  {name}: {value}" for name, value in self.case.notes.items()]
         return shown
 
@@ -85,11 +112,14 @@ class Result:
         return {
             "case": self.case.name,
             "unit": self.case.unit,
-            "units_per_s": {name: _summary(values) for name, values in self.rates.items()},
-            "cpu_us_per_unit": {name: _summary(values) for name, values in self.cpu_us.items()},
+            "units_per_s": {name: summary(values) for name, values in self.rates.items()},
+            "cpu_us_per_unit": {name: summary(values) for name, values in self.cpu_us.items()},
             "limit": limit,
             "ratio_to_limit": {
-                name: _summary(self.ratios(name, limit)) for name in self.rates if name != limit
+                name: summary(self.ratios(name, limit)) for name in self.rates if name != limit
+            },
+            "cpu_ratio_to_limit": {
+                name: summary(self.cpu_ratios(name, limit)) for name in self.rates if name != limit
             },
             "goals": [
                 {
@@ -101,6 +131,7 @@ class Result:
                 }
                 for goal in self.case.goals
             ],
+            "load": summary(self.loads),
             "notes": self.case.notes,
         }
 
@@ -127,13 +158,15 @@ async def measure(case: Case, rounds: int, cpu_seconds: Callable[[], float]) -> 
                 raise RuntimeError(f"{case.name}/{name} did {done} {case.unit}, not {subject.units}")
             if number > 0:
                 result.rates[name].append(done / seconds)
-                result.cpu_us[name].append(cpu / done * 1e6)
+                result.cpu_us[name].append(max(cpu, _TICK_S) / done * 1e6)
+        if number > 0:
+            result.loads.append(os.getloadavg()[0])
         print(f"  {case.name}: round {number} of {rounds}", file=sys.stderr, flush=True)
     return result
 
 
 def write(
-    results: Sequence[Result], path: Path, settings: Mapping[str, Any], servers: Mapping[str, str]
+    results: Sequence[Outcome], path: Path, settings: Mapping[str, Any], servers: Mapping[str, str]
 ) -> None:
     """Writes the results as JSON with what is needed to judge them."""
     document = {
@@ -152,7 +185,8 @@ def write(
     path.write_text(json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def _summary(values: Sequence[float]) -> dict[str, float]:
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Median, minimum and maximum, as JSON."""
     return {
         "median": round(statistics.median(values), 3),
         "min": round(min(values), 3),
@@ -161,6 +195,7 @@ def _summary(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _spread(values: Sequence[float], shape: str) -> str:
+def spread(values: Sequence[float], shape: str) -> str:
+    """Median, minimum and maximum, to be read."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{shape.format(middle)} ({shape.format(low)}-{shape.format(high)})"

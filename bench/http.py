@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+from bench import seeding
 from bench.harness import Case, Goal, Subject
 from bench.http_load import ask, get
 from bench.processes import served
@@ -16,7 +17,7 @@ _OURS = "qs.asgi:app"
 
 async def one_task(world: World, requests: int, tasks: int) -> Case:
     """Reading tasks at random, each named once or more, with a bearer token."""
-    await world.fill(DEFAULT_TENANT, tasks, 0, opened=True)
+    await seeding.tasks(world.admin, DEFAULT_TENANT, tasks, 0, opened=True)
     ids = [row["id"] for row in await world.admin.fetch("SELECT id FROM task")]
     token = _token(world)
     asked = [get(f"/api/v1/plans/tasks/{random.Random(n).choice(ids)}", token) for n in range(requests)]

@@ -30,6 +30,30 @@ async def served(application: str, environment: Mapping[str, str]) -> AsyncItera
             yield port
 
 
+async def told(module: str, environment: Mapping[str, str], *arguments: str) -> bytes:
+    """What this module of ours prints when it runs in a process of its own.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        cwd=_ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if process.returncode != 0:
+        raise RuntimeError(f"{module} ended with {process.returncode}")
+    return output
+
+
 @asynccontextmanager
 async def _running(arguments: list[str], environment: Mapping[str, str], *fds: int) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(

@@ -1,9 +1,12 @@
 """How close the sweep comes to one set-based statement that knows no rule, and how far it is ahead of a loop."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 
+from bench import seeding
 from bench.harness import Case, Goal, Subject
 from bench.world import World
 from qs.application.plan.sweep_report import Phase
@@ -50,62 +53,85 @@ SELECT gen_random_uuid(), $1, 'plan', 'TaskExpired', 'tasks/' || id, enrollment_
 FROM ended
 """
 
+_DUE = """
+SELECT id FROM task WHERE tenant_id = $1 AND status = 'pending' AND planned_at <= now() ORDER BY planned_at, id LIMIT $2
+"""
+
 _LOOPED = 400
 
+Mover = Callable[[UUID], Awaitable[int]]
 
-async def opening(world: World, rounds: int, due: int, later: int) -> Case:
-    """Opening ``due`` of ``due + later`` tasks a round; the naive loop opens some of its own, one per transaction."""
-    limit = [await world.tenant(f"limit-{n}") for n in range(rounds + 1)]
-    ours = [await world.tenant(f"ours-{n}") for n in range(rounds + 1)]
-    loop = [await world.tenant(f"loop-{n}") for n in range(rounds + 1)]
-    for tenants, count in ((limit, due), (ours, due), (loop, _LOOPED)):
-        for tenant_id in tenants:
-            await world.fill(tenant_id, count, later)
+
+async def opening(world: World, due: int, later: int) -> Case:
+    """Opening ``due`` of ``due + later`` tasks; the naive loop opens some of them, one per transaction."""
+    tenant_id, warm_up = await _seed(world, due, later, opened=False)
     scheduling = world.container.task_scheduling()
     operating = world.container.task_operating()
 
-    async def run_limit(number: int) -> int:
-        return await _run(world.admin, _LIMIT, limit[number])
+    async def run_limit(tenant: UUID) -> int:
+        return await _run(world.admin, _LIMIT, tenant)
 
-    async def run_ours(number: int) -> int:
-        return (await scheduling.sweep(ours[number], phases=(Phase.OPEN,))).opened
+    async def run_ours(tenant: UUID) -> int:
+        return (await scheduling.sweep(tenant, phases=(Phase.OPEN,))).opened
 
-    async def run_loop(number: int) -> int:
-        rows = await world.admin.fetch(
-            "SELECT id FROM task WHERE tenant_id = $1 AND planned_at <= now()", loop[number]
-        )
+    async def run_loop(tenant: UUID) -> int:
+        rows = await world.admin.fetch(_DUE, tenant, _LOOPED)
         for row in rows:
-            await operating.open(loop[number], row["id"], actor="bench")
+            await operating.open(tenant, row["id"], actor="bench")
         return len(rows)
 
     subjects = {
-        "one SQL statement": Subject(run_limit, due),
-        "ours": Subject(run_ours, due),
-        "one by one": Subject(run_loop, _LOOPED),
+        "one SQL statement": _subject(world, run_limit, due, tenant_id, warm_up),
+        "ours": _subject(world, run_ours, due, tenant_id, warm_up),
+        "one by one": _subject(world, run_loop, min(_LOOPED, due), tenant_id, warm_up),
     }
     goals = [Goal("ours", 0.75, "one SQL statement"), Goal("ours", 12, "one by one")]
-    return Case("sweep", "tasks", subjects, goals, {"tasks per tenant": due + later})
+    return Case("sweep", "tasks", subjects, goals, {"tasks": due + later, "of them due": due})
 
 
-async def expiry(world: World, rounds: int, due: int, later: int) -> Case:
-    """Expiring ``due`` of ``due + later`` tasks a round, with their enrollments settled."""
-    limit = [await world.tenant(f"xlimit-{n}") for n in range(rounds + 1)]
-    ours = [await world.tenant(f"xours-{n}") for n in range(rounds + 1)]
-    for tenant_id in (*limit, *ours):
-        await world.fill(tenant_id, due, later, opened=True)
+async def expiry(world: World, due: int, later: int) -> Case:
+    """Expiring ``due`` of ``due + later`` tasks, with their enrollments settled."""
+    tenant_id, warm_up = await _seed(world, due, later, opened=True)
     scheduling = world.container.task_scheduling()
 
-    async def run_limit(number: int) -> int:
-        return await _run(world.admin, _EXPIRY_LIMIT, limit[number])
+    async def run_limit(tenant: UUID) -> int:
+        return await _run(world.admin, _EXPIRY_LIMIT, tenant)
 
-    async def run_ours(number: int) -> int:
-        return (await scheduling.sweep(ours[number], phases=(Phase.EXPIRE,))).expired
+    async def run_ours(tenant: UUID) -> int:
+        return (await scheduling.sweep(tenant, phases=(Phase.EXPIRE,))).expired
 
-    subjects = {"one SQL statement": Subject(run_limit, due), "ours": Subject(run_ours, due)}
+    subjects = {
+        "one SQL statement": _subject(world, run_limit, due, tenant_id, warm_up),
+        "ours": _subject(world, run_ours, due, tenant_id, warm_up),
+    }
     goals = [Goal("ours", 0.75, "one SQL statement")]
-    return Case("expiry", "tasks", subjects, goals, {"tasks per tenant": due + later})
+    return Case("expiry", "tasks", subjects, goals, {"tasks": due + later, "of them due": due})
 
 
-async def _run(admin: asyncpg.Connection, statement: str, tenant_id: object) -> int:
+async def _seed(world: World, due: int, later: int, *, opened: bool) -> tuple[UUID, UUID]:
+    """The tenant that is measured, and a small one that connections are warmed up with."""
+    warm_up = await seeding.tenant(world.admin, "warm-up")
+    await seeding.tasks(world.admin, warm_up, _LOOPED, 0, opened=opened)
+    tenant_id = await seeding.tenant(world.admin, "measured")
+    await seeding.tasks(world.admin, tenant_id, due, later, opened=opened)
+    await world.keep()
+    return tenant_id, warm_up
+
+
+def _subject(world: World, move: Mover, units: int, tenant_id: UUID, warm_up: UUID) -> Subject:
+    """Each time on the table as it was seeded."""
+
+    async def prepare(number: int) -> None:
+        await world.restore()
+        if not world.cold:
+            await move(warm_up)
+
+    async def run(number: int) -> int:
+        return await move(tenant_id)
+
+    return Subject(run, units, prepare)
+
+
+async def _run(admin: asyncpg.Connection, statement: str, tenant_id: UUID) -> int:
     status = await admin.execute(statement, tenant_id, datetime.now(UTC))
     return int(status.split()[-1])
