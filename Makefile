@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION = ignore
 CLEAN := env $(patsubst %,-u %,$(filter-out QS_PG_BIN QS_REDIS_BIN,$(filter QS_%,$(.VARIABLES))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast coverage check bench build clean
+.PHONY: help setup demo up test test-fast proof proof-long coverage check bench build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,14 +41,21 @@ up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/qs up
 
 test: setup ## Run the tests, all but those that need Debian's programs
-	@$(CLEAN) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not system and not fuzz"
+	@$(CLEAN) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not system and not fuzz and not proof and not proof_long"
 
 test-fast: setup ## Run the tests that need no server
 	@$(CLEAN) $(BIN)/python -m pytest -q tests/unit tests/architecture
 
+proof: setup ## Kill, cut off, freeze and flood real processes, and count what was lost or done twice
+	@$(CLEAN) $(BIN)/python -m tests.proof
+	@$(CLEAN) $(BIN)/python -m pytest -q -m proof_long tests/proof
+
+proof-long: setup ## The same with 5,000 random kills
+	@$(CLEAN) $(BIN)/python -m tests.proof --rounds 5000
+
 coverage: setup ## Run the tests and report what they do not reach, in htmlcov/
 	@$(BIN)/coverage erase
-	@$(CLEAN) $(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not system and not fuzz"
+	@$(CLEAN) $(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not system and not fuzz and not proof and not proof_long"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage html --quiet
 	@$(BIN)/coverage report --skip-covered

@@ -1,0 +1,105 @@
+"""`python -m tests.proof`: every scenario in full, with a table of figures at the end; exit code 0 when all hold."""
+
+import argparse
+import json
+import random
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvloop
+
+from tests.proof import (
+    clock_jumps,
+    controls,
+    freezing,
+    kills,
+    points,
+    poison,
+    postgres_faults,
+    redis_faults,
+    resuming,
+    rolling,
+)
+from tests.proof.figures import Figures, Scenario
+from tests.proof.servers import Servers
+
+USUAL_ROUNDS = 500
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "kills": kills.kills,
+    "points": points.points,
+    "sweep_resumes": resuming.sweep_resumes,
+    "redis_faults": redis_faults.mixed,
+    "redis_away": redis_faults.away,
+    "postgres_restarts": postgres_faults.postgres_restarts,
+    "commit_cuts": postgres_faults.commit_cuts,
+    "frozen": freezing.frozen,
+    "clock": clock_jumps.jumps,
+    "poison": poison.poison,
+    "rolling": rolling.rolling,
+    "controls": controls.controls,
+    "controls_by_chance": controls.controls_by_chance,
+}
+# An hour, to learn what undirected kills alone would have found.
+_WHEN_ASKED = ("controls_by_chance",)
+
+
+def run(names: list[str], seed: int, rounds_scale: float) -> dict[str, Figures]:
+    """The figures of each scenario by its name; one that breaks has a violation that says so."""
+    found: dict[str, Figures] = {}
+    with Servers() as servers:
+        for name in names:
+            began = time.monotonic()
+            print(f"{name} (seed {seed})", file=sys.stderr, flush=True)
+            try:
+                found[name] = uvloop.run(SCENARIOS[name](servers, seed, rounds_scale, _tell))
+            except Exception as error:  # noqa: BLE001 - the other scenarios have something to tell all the same
+                traceback.print_exc()
+                found[name] = Figures(seed, violations=[f"it broke: {type(error).__name__}: {error}"])
+            found[name].seconds = time.monotonic() - began
+    return found
+
+
+def _tell(progress: str) -> None:
+    print(f"  {progress}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=USUAL_ROUNDS,
+        help="random kills; the rounds of the other scenarios grow and shrink with it (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, help="that of an earlier run, to make the same choices again")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written as well")
+    parser.add_argument(
+        "--only", action="append", choices=list(SCENARIOS), metavar="SCENARIO", help=", ".join(SCENARIOS)
+    )
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
+    found = run(
+        options.only or [name for name in SCENARIOS if name not in _WHEN_ASKED],
+        seed,
+        options.rounds / USUAL_ROUNDS,
+    )
+    for name, figures in found.items():
+        print("\n" + "\n".join(figures.lines(name)))
+    if options.json is not None:
+        options.json.write_text(
+            json.dumps({name: each.to_json() for name, each in found.items()}, indent=2) + "\n"
+        )
+    failed = [name for name, figures in found.items() if not figures.holds]
+    if failed:
+        print(
+            f"\nfailed: {', '.join(failed)}; once more: python -m tests.proof --seed {seed} --only {failed[0]}"
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

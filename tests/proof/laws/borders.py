@@ -1,0 +1,100 @@
+"""I10: no row leads into another tenant."""
+
+from tests.support.laws import Law, query
+
+_REFERENCES = {
+    "app_user": {},
+    "refresh_token": {"user_id": "app_user"},
+    "plan": {},
+    "testee": {},
+    "enrollment": {"plan_id": "plan", "testee_id": "testee"},
+    "task": {"enrollment_id": "enrollment", "plan_id": "plan", "testee_id": "testee"},
+    "inbox": {"event_id": "outbox"},
+    "inbox_attempt": {"event_id": "outbox"},
+    "delivery": {"event_id": "outbox", "task_id": "task", "plan_id": "plan", "testee_id": "testee"},
+    "delivery_attempt": {"delivery_id": "delivery"},
+    "slot": {"execution_id": "execution"},
+    "execution": {"retried_as": "execution"},
+    "stat_plan": {"plan_id": "plan"},
+}
+"""Which columns of a table name rows of which other table."""
+_OWNED = (
+    *_REFERENCES,
+    "audit",
+    "idempotency_key",
+    "outbox",
+    "scale",
+    "service_account",
+    "stat_accumulated",
+    "stat_daily",
+    "stat_epoch",
+    "stat_revision",
+    "stat_stale_day",
+    "stat_sync",
+    "tenant_zone",
+)
+"""Every table whose rows are a tenant's."""
+_SUBJECTS = {"tasks": "task", "enrollments": "enrollment", "plans": "plan", "testees": "testee"}
+_AUDITED = {
+    "task": "task",
+    "enrollment": "enrollment",
+    "plan": "plan",
+    "testee": "testee",
+    "execution": "execution",
+    "notification": "delivery",
+    "user": "app_user",
+    "service_account": "service_account",
+}
+"""What audit rows tell of, and where that is."""
+_COUNTED = ("plan", "testee")
+
+
+def _crossing(table: str, whose: str, column: str, other: str, condition: str = "true") -> Law:
+    return Law(
+        "I10",
+        f"format('{table} %s of tenant %s leads to {other} %s of tenant %s', {whose}, a.tenant_id, b.id, b.tenant_id)",
+        f"{table} a JOIN {other} b ON b.id = {column}",
+        f"{condition} AND b.tenant_id <> a.tenant_id",
+    )
+
+
+def _laws() -> list[Law]:
+    laws = [
+        Law("I10", f"format('%s rows of {table} are of tenant %s, which does not exist', n, tenant_id)",
+            f"(SELECT tenant_id, count(*) AS n FROM {table} GROUP BY tenant_id) a",
+            "NOT EXISTS (SELECT FROM tenant t WHERE t.id = a.tenant_id)")
+        for table in _OWNED
+    ]  # fmt: skip
+    for table, columns in _REFERENCES.items():
+        whose = (
+            "a.id"
+            if table not in ("inbox", "inbox_attempt", "slot", "delivery_attempt", "stat_plan")
+            else "''"
+        )
+        laws += [_crossing(table, whose, f"a.{column}", other) for column, other in columns.items()]
+    for kind, table in _SUBJECTS.items():
+        subject = "split_part(a.subject, '/', 2)::uuid"
+        laws.append(_crossing("outbox", "a.id", subject, table, f"split_part(a.subject, '/', 1) = '{kind}'"))
+    for kind, table in _AUDITED.items():
+        laws.append(_crossing("audit", "a.id", "a.object_id", table, f"a.object_kind = '{kind}'"))
+    for dimension in _COUNTED:
+        for table in ("stat_daily", "stat_accumulated", "stat_revision"):
+            key = f"CASE WHEN a.dimension = '{dimension}' THEN a.key::uuid END"
+            laws.append(_crossing(table, "a.key", key, dimension))
+    laws += [
+        Law("I10", f"format('{table} of tenant %s has the figures of tenant %s', tenant_id, key)", table,
+            "dimension = 'tenant' AND key <> tenant_id::text")
+        for table in ("stat_daily", "stat_accumulated", "stat_revision")
+    ]  # fmt: skip
+    laws.append(
+        Law("I10", "format('idempotency_key %s of tenant %s is that of %s of tenant %s', k.key, k.tenant_id, k.principal,"
+            " who.tenant_id)", "idempotency_key k JOIN (SELECT 'user:' || id AS principal, tenant_id FROM app_user"
+            " UNION ALL SELECT 'service:' || id, tenant_id FROM service_account) who USING (principal)",
+            "who.tenant_id <> k.tenant_id")
+    )  # fmt: skip
+    return laws
+
+
+TABLES = frozenset(_OWNED)
+STATEMENT = query(_laws())
+"""The query that finds what breaks I10."""

@@ -1,0 +1,95 @@
+"""Events that no subscriber can act on: they end as dead letters, hold nobody up, and are acted on once they are mended."""
+
+import random
+
+import asyncpg
+import msgspec
+
+from qs.settings import Settings
+from tests.proof.figures import Figures, Progress
+from tests.proof.load import Load
+from tests.proof.redis_faults import checked_with_figures
+from tests.proof.roles import ROLES
+from tests.proof.servers import Servers
+from tests.proof.world import SUBSCRIPTIONS, World
+from tests.support.waiting import eventually
+
+EVENTS = 50
+ATTEMPTS = 5
+_PATIENCE_S = 120.0
+
+# A trigger is the only way to be there before the relay and the subscribers are.
+_POISON = """
+CREATE TABLE poisoned (id uuid PRIMARY KEY, data json NOT NULL);
+CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF new.name = 'TaskOpened' AND (SELECT count(*) FROM poisoned) < {count} AND random() < 0.3 THEN
+        INSERT INTO poisoned VALUES (new.id, new.data);
+        new.data = '{{"plan_id": 7}}';
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER poison BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION poison();
+"""
+_MEND = "UPDATE outbox o SET data = p.data FROM poisoned p WHERE p.id = o.id"
+_DEAD = """
+SELECT count(*) AS dead, count(*) FILTER (WHERE i.error IS NULL) AS unexplained,
+    count(*) FILTER (WHERE NOT EXISTS (SELECT FROM poisoned p WHERE p.id = i.event_id)) AS innocent
+FROM inbox i WHERE i.state = 'dead'
+"""
+
+
+async def poison(servers: Servers, seed: int, rounds_scale: float, progress: Progress) -> Figures:
+    """50 poisoned events at scale 1, among all others of a load."""
+    count = max(3, round(EVENTS * rounds_scale))
+    figures = Figures(seed)
+    async with World(servers, seed, change=_five_attempts) as world:
+        await _execute(world, _POISON.format(count=count))
+        for role in ROLES:
+            await world.start(role)
+        rng = random.Random(world.rng.random())
+        async with Load(world.base_url, world.tokens, world.journal, rng, rate_per_s=40) as load:
+            await load.seed()
+            await eventually(lambda: _poisoned(world, count), _PATIENCE_S)
+            progress("enough events are poisoned")
+        await world.quiet(_PATIENCE_S)
+        (row,) = await world.fetch("SELECT count(*) AS count FROM poisoned")
+        count = row["count"]
+        (row,) = await world.fetch(_DEAD)
+        figures.add("poisoned events", count)
+        wanted = len(SUBSCRIPTIONS) * count
+        figures.add("dead letters, one for each subscriber", row["dead"], f"{wanted}", row["dead"] == wanted)
+        figures.add("of them without a reason", row["unexplained"], "0", row["unexplained"] == 0)
+        figures.add("other events among them", row["innocent"], "0", row["innocent"] == 0)
+        progress("they are mended and given new attempts")
+        await _execute(world, _MEND)
+        async with world.container() as container:
+            for tenant_id in await container.counted_tenants().epochs():
+                for subscription in SUBSCRIPTIONS:
+                    await container.event_replay().revive(
+                        tenant_id, subscription.subscriber, actor="tests:proof"
+                    )
+        figures.add("seconds until they were acted on", await world.quiet(_PATIENCE_S))
+        (row,) = await world.fetch(_DEAD)
+        figures.add("dead letters left", row["dead"], "0", row["dead"] == 0)
+        figures.none_of("violations, statistics among them", await checked_with_figures(world))
+    return figures
+
+
+async def _poisoned(world: World, count: int) -> bool:
+    (row,) = await world.fetch("SELECT count(*) AS count FROM poisoned")
+    return int(row["count"]) >= count
+
+
+async def _execute(world: World, statements: str) -> None:
+    connection = await asyncpg.connect(world.database_url)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+def _five_attempts(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        settings, events=msgspec.structs.replace(settings.events, max_attempts=ATTEMPTS)
+    )

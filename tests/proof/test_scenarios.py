@@ -1,0 +1,26 @@
+"""The scenarios of `make proof` on a small scale: whatever breaks one of them breaks this."""
+
+import pytest
+
+from tests.proof import clock_jumps, freezing, poison, redis_faults, rolling
+from tests.proof.figures import Scenario
+from tests.proof.servers import Servers
+
+
+@pytest.mark.parametrize(
+    ("scenario", "scale"),
+    [
+        pytest.param(redis_faults.mixed, 0.06, id="mixed"),
+        pytest.param(redis_faults.away, 0.05, id="away"),
+        pytest.param(freezing.frozen, 0.06, id="frozen"),
+        pytest.param(clock_jumps.jumps, 0.17, id="jumps"),
+        pytest.param(poison.poison, 0.1, id="poison"),
+        pytest.param(rolling.rolling, 0.1, id="rolling"),
+    ],
+)
+async def test_a_scenario_on_a_small_scale_holds(
+    proof_servers: Servers, seed: int, scenario: Scenario, scale: float
+) -> None:
+    figures = await scenario(proof_servers, seed, scale, lambda told: None)
+
+    assert figures.holds, "\n".join(figures.lines(f"seed {seed}"))
