@@ -67,7 +67,7 @@ def test_stop_ends_what_ran_when_it_was_called_though_a_client_starts_anew(home:
     control = Control.of(home)
     with ensure(home, ephemeral=True), ThreadPoolExecutor() as pool:
         asked = status(home).keeper_pid
-        stopping = pool.submit(stop, home, timeout=20.0)
+        stopping = pool.submit(stop, home, timeout=60.0)
         wait_until(control.stop_request.exists)
         with locks.held(control.starting, time.monotonic() + DEADLINE_SECONDS):
             wait_until(lambda: is_gone(asked))

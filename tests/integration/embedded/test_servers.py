@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from qs import provisioning
 from qs.infra.embedded import discard, ensure, locks, status, stop
 from qs.infra.embedded.binaries import find_psql
 from qs.infra.embedded.layout import Control
@@ -139,6 +140,7 @@ def test_unused_servers_are_stopped_although_somebody_has_the_lease_for_a_moment
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QS_EMBEDDED_LINGER", "600")
+    monkeypatch.setattr(provisioning, "_LETTING_GO_S", 60.0)
     ensure(home, ephemeral=True).close()
     descriptor = locks.open_lock(Control(home).lease)
     wait_until(lambda: locks.take(descriptor))
