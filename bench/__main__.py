@@ -38,18 +38,21 @@ async def _all(options: argparse.Namespace) -> list[Outcome]:
     # Ended by whatever runs it, it takes its databases with it as it does after Ctrl-C.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     outcomes: list[Outcome] = []
-    servers: dict[str, str] = {}
     for name in options.names or _NAMES:
         async with world(options.database_url, options.redis_url) as scene:
             servers = await scene.versions()
             async for outcome in _outcomes(name, scene, options):
                 print("\n".join(outcome.lines()), flush=True)
                 outcomes.append(outcome)
-    if options.json:
-        given = {key: value for key, value in vars(options).items() if key not in ("json", "names")}
-        shown = {key: value for key, value in given.items() if not key.endswith("_url")}
-        write(outcomes, options.json, shown, servers)
+                # After each, since a long run that is cut short has still measured something.
+                if options.json:
+                    write(outcomes, options.json, _shown(options), servers)
     return outcomes
+
+
+def _shown(options: argparse.Namespace) -> dict[str, object]:
+    given = {key: value for key, value in vars(options).items() if key not in ("json", "names")}
+    return {key: value for key, value in given.items() if not key.endswith("_url")}
 
 
 async def _outcomes(name: str, scene: World, options: argparse.Namespace) -> AsyncIterator[Outcome]:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 import traceback
@@ -81,6 +82,8 @@ def main() -> int:
         "--only", action="append", choices=list(SCENARIOS), metavar="SCENARIO", help=", ".join(SCENARIOS)
     )
     options = parser.parse_args()
+    # Whoever ends it, by SIGTERM as by Ctrl-C, finds nothing left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
     found = run(
         options.only or [name for name in SCENARIOS if name not in _WHEN_ASKED],
@@ -95,9 +98,8 @@ def main() -> int:
         )
     failed = [name for name, figures in found.items() if not figures.holds]
     if failed:
-        print(
-            f"\nfailed: {', '.join(failed)}; once more: python -m tests.proof --seed {seed} --only {failed[0]}"
-        )
+        again = f"python -m tests.proof --seed {seed} --only {failed[0]} --rounds {options.rounds}"
+        print(f"\nfailed: {', '.join(failed)}; once more: {again}")
     return 1 if failed else 0
 
 

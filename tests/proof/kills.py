@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tests.proof.aftermath import aftermath
 from tests.proof.figures import Figures, Progress
 from tests.proof.load import Load
 from tests.proof.roles import ROLES
@@ -16,7 +17,6 @@ from tests.proof.world import World
 
 ROUNDS = 500
 RATE_PER_S = 60.0
-QUIET_WITHIN_S = 180.0
 _LONGEST_LIFE_S = 0.06
 _TRAP_WAITS_S = 0.3
 _STARTS_WITHIN_S = 2.0
@@ -34,7 +34,8 @@ class Outcome:
 
     seed: int
     rounds: int
-    killed: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str]
+    """How many processes of each role were killed."""
     points: Counter[str] = field(default_factory=Counter)
     """How often a process was killed at each crash point, by ``role:point``."""
     vain: Counter[str] = field(default_factory=Counter)
@@ -49,7 +50,6 @@ class Outcome:
     dead: int = 0
     violations: list[str] = field(default_factory=list)
     quiet_s: float = 0.0
-    seconds: float = 0.0
 
     @property
     def kills(self) -> int:
@@ -95,18 +95,8 @@ async def kill_rounds(world: World, rounds: int, *, on_progress: Progress = lamb
         for role in ROLES:
             await world.kill(role)
             await world.start(role)
-        last = time.monotonic()
-        await load.stop()
-        await load.settle()
-        await world.quiet(QUIET_WITHIN_S)
-        outcome.quiet_s = time.monotonic() - last
-        await load.drain_feeds()
-        await world.sync()
-        outcome.violations = await world.violations(synced=True, feed=load.feed)
-    outcome.violations += world.family.broken
-    outcome.violations += [f"unexpected answer: {each}" for each in world.journal.surprises()]
+        outcome.quiet_s, outcome.violations = await aftermath(world, load)
     await _count(world, outcome)
-    outcome.seconds = time.monotonic() - began
     return outcome
 
 

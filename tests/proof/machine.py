@@ -171,19 +171,19 @@ class AgainstModel(RuleBasedStateMachine):
     @rule(
         what=some(lambda m: mostly(m.pausable(), m.has_pending)),
         policy=st.sampled_from(["shift", "skip", "keep"]),
-        days_later=st.sampled_from([0, 1, 5]),
+        resumed_at=some(lambda m: m.resumptions()),
         again=st.sampled_from([False, False, False, True]),
         fault=crashing(COMMITS),
     )
     def pause_or_resume(
-        self, what: str, policy: str, days_later: int, again: bool, fault: Fault | None
+        self, what: str, policy: str, resumed_at: datetime, again: bool, fault: Fault | None
     ) -> None:
-        """Pauses what runs and some days later resumes what is paused, or does what is done already ``again``."""
+        """Pauses what runs and resumes, some time later, what is paused; or does ``again`` what is done already."""
         suffix = "_enrollment" if isinstance(self.known(what), Enrollment) else ""
         if (self.known(what).status == "paused") is again:
             self.both(fault, f"pause{suffix}", what)
         else:
-            self.stand_at(self.model.now + timedelta(days_later))
+            self.stand_at(resumed_at)
             self.both(fault, f"resume{suffix}", what, policy)
 
     # What ends many things at once comes late, or nothing would be left to try.
@@ -296,6 +296,11 @@ class AgainstModel(RuleBasedStateMachine):
         today = self.model.now.date()
         known = [enrollment.start for enrollment in self.model.enrollments]
         return [*(today + timedelta(days) for days in (0, -1, -3, 1, -30)), *known]
+
+    def resumptions(self) -> list[datetime]:
+        """When a pause may be over: at once, the moment something is about to change, or days later."""
+        now = self.model.now
+        return [now, self.moments()[0], now + timedelta(1), now + timedelta(5)]
 
     def moments(self) -> list[datetime]:
         """When something is about to change, the nearest first and foremost, and a little later."""

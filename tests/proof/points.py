@@ -3,10 +3,12 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tests.proof.aftermath import aftermath
 from tests.proof.children import Child
 from tests.proof.figures import Figures, Progress
 from tests.proof.load import Load
@@ -16,7 +18,6 @@ from tests.proof.traps import Trap
 from tests.proof.world import World
 
 RATE_PER_S = 60.0
-QUIET_WITHIN_S = 180.0
 _STARTS_WITHIN_S = 2.0
 # Counters and streams are made again only when they are lost.
 _FLUSH_EVERY_S = 3.0
@@ -68,30 +69,18 @@ async def at_every_point(
     ) as load:
         await world.start("api")
         await load.seed()
-        flushing = asyncio.create_task(_flush_now_and_then(world))
-        outcome.failed = await _once_each(world, how, Trap("*", action="raise", every=True))
-        on_progress(f"failed at {len(outcome.failed)} points")
-        await load.advance(timedelta(days=1))
-        outcome.hung = await _once_each(world, how, Trap("*", action="hang", hang_s=how.hang_s, every=True))
-        on_progress(f"hung at {len(outcome.hung)} points")
-        await load.advance(timedelta(days=1))
-        killed = await asyncio.gather(*(_kill_at_each(world, how, role) for role in ROLES))
-        outcome.killed = set().union(*killed)
-        on_progress(f"killed at {len(outcome.killed)} points")
-        flushing.cancel()
-        for role in ROLES:
-            if not world.alive(role):
-                await world.start(role)
-        began = time.monotonic()
-        await load.stop()
-        await load.settle()
-        await world.quiet(QUIET_WITHIN_S)
-        outcome.quiet_s = time.monotonic() - began
-        await load.drain_feeds()
-        await world.sync()
-        outcome.violations = await world.violations(synced=True, feed=load.feed)
-    outcome.violations += world.family.broken
-    outcome.violations += [f"unexpected answer: {each}" for each in world.journal.surprises()]
+        async with _redis_flushed_now_and_then(world):
+            outcome.failed = await _once_each(world, how, Trap("*", action="raise", every=True))
+            on_progress(f"failed at {len(outcome.failed)} points")
+            await load.advance(timedelta(days=1))
+            hanging = Trap("*", action="hang", hang_s=how.hang_s, every=True)
+            outcome.hung = await _once_each(world, how, hanging)
+            on_progress(f"hung at {len(outcome.hung)} points")
+            await load.advance(timedelta(days=1))
+            killed = await asyncio.gather(*(_kill_at_each(world, how, role) for role in ROLES))
+            outcome.killed = set().union(*killed)
+            on_progress(f"killed at {len(outcome.killed)} points")
+        outcome.quiet_s, outcome.violations = await aftermath(world, load)
     outcome.passed = {f"{role}:{point}" for role, points in world.family.passed.items() for point in points}
     return outcome
 
@@ -142,10 +131,19 @@ async def _kill_at_each(world: World, how: Thoroughness, role: str) -> set[str]:
     return {f"{role}:{point}" for point in killed}
 
 
-async def _flush_now_and_then(world: World) -> None:
-    while True:
-        await asyncio.sleep(_FLUSH_EVERY_S)
-        await world.servers.flush_redis()
+@asynccontextmanager
+async def _redis_flushed_now_and_then(world: World) -> AsyncIterator[None]:
+    async def flush() -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_EVERY_S)
+            await world.servers.flush_redis()
+
+    flushing = asyncio.create_task(flush())
+    try:
+        yield
+    finally:
+        flushing.cancel()
+        await asyncio.wait({flushing})
 
 
 def _sprung(children: Iterable[Child]) -> set[str]:

@@ -1,6 +1,7 @@
 """`python -m tests.proof` says by its exit code and its table whether everything holds."""
 
 import json
+import signal
 from types import TracebackType
 
 import pytest
@@ -47,6 +48,7 @@ def scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"holding": holding, "slow": slow, "violating": violating, "breaking": breaking}
     monkeypatch.setattr(proof, "SCENARIOS", known)
     monkeypatch.setattr(proof, "Servers", NoServers)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
 
 
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str):

@@ -89,7 +89,8 @@ class World:
     ) -> None:
         """``duties_every``: how often, if scaled, what is hourly or daily; the sweep comes every second.
 
-        ``change`` makes the settings of the processes from those that every world begins with."""
+        ``change`` makes the settings of the processes from those that every world begins with.
+        """
         self.servers = servers
         self.seed = seed
         self.rng = random.Random(seed)
