@@ -12,6 +12,9 @@ from tests.proof.world import World
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(__file__.rpartition("/")[0]):
+            if item.get_closest_marker("timeout") is None:
+                # Half a dozen processes take turns on however little the machine has to give.
+                item.add_marker(pytest.mark.timeout(600))
             item.add_marker(
                 pytest.mark.proof if item.get_closest_marker("proof_long") is None else pytest.mark.proof_long
             )
