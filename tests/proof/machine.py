@@ -141,7 +141,7 @@ class AgainstModel(RuleBasedStateMachine):
             self.ask(lambda: self.product.sweep(only_expiry, 1))
         expected = self.model.sweep(only_expiry)
         # What a sweep did before it crashed is told by the rows alone.
-        assert crashed_at or done == expected
+        assert crashed_at or done == expected, f"the sweep did {done} and not {expected}"
 
     @precondition(lambda m: m.model.tasks)
     @rule(task=some(lambda m: mostly(m.model.tasks, m.is_due)), fault=crashing(COMMITS))
@@ -228,11 +228,14 @@ class AgainstModel(RuleBasedStateMachine):
     @invariant()
     def the_product_is_where_the_model_is(self) -> None:
         self.agrees = False
-        assert self.product.state() == expected_state(self.model)
+        state, expected = self.product.state(), expected_state(self.model)
+        wrong = [name for name in state | expected if state.get(name) != expected.get(name)]
+        assert not wrong, [(name, state.get(name), expected.get(name)) for name in wrong]
         news, told = self.product.news(), self.model.told
         self.model.told = []
         # Within one command the order among tasks is free; across commands it is that of the commands.
-        assert sorted(news, key=_order) == sorted(told, key=_order)
+        recorded, due = sorted(news, key=_order), sorted(told, key=_order)
+        assert recorded == due, f"the outbox got {recorded} and not {due}"
         for whose in {each[0] for each in news}:
             names = [name for each, name, _ in news if each == whose]
             assert "EnrollmentJoined" not in names[1:]
@@ -254,7 +257,8 @@ class AgainstModel(RuleBasedStateMachine):
             if crashed_at.endswith(".after_commit"):
                 self.expected(command, *arguments)
             answer, _ = self.ask(lambda: getattr(self.product, command)(*arguments))
-        assert answer == self.expected(command, *arguments)
+        expected = self.expected(command, *arguments)
+        assert answer == expected, f"the product answered {answer!r} and the model {expected!r}"
 
     def ask(
         self, command: Callable[[], Awaitable[Any]], fault: Fault | None = None
@@ -298,9 +302,12 @@ class AgainstModel(RuleBasedStateMachine):
         return [*(today + timedelta(days) for days in (0, -1, -3, 1, -30)), *known]
 
     def resumptions(self) -> list[datetime]:
-        """When a pause may be over: at once, the moment something is about to change, or days later."""
+        """When a pause may be over: at once, at the very moment a task is planned for, or days later."""
         now = self.model.now
-        return [now, self.moments()[0], now + timedelta(1), now + timedelta(5)]
+        coming = sorted(
+            t.planned_at for t in self.model.tasks if t.status == "pending" and t.planned_at > now
+        )
+        return [*coming[:1] * 2, now, now + timedelta(1), now + timedelta(5)]
 
     def moments(self) -> list[datetime]:
         """When something is about to change, the nearest first and foremost, and a little later."""

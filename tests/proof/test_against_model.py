@@ -137,12 +137,11 @@ def events_are_recorded_after_the_commit(patch):
     commit, add = SqlUnitOfWork.commit, Outbox.add
 
     async def hold(self, events):
-        self._connection.info.setdefault("held", []).extend(events)
+        self.held = [*getattr(self, "held", []), *events]
 
     async def commit_and_tell(self, at):
         await commit(self, at)
-        held = self.connection.info.pop("held", [])
-        if held:
+        if held := getattr(self.events, "held", []):
             tenant = text("SELECT set_config('qs.tenant_id', :tenant, true)")
             await self.connection.execute(tenant, {"tenant": str(self.tenant_id)})
             await add(self.events, held)
