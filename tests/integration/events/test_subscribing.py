@@ -10,11 +10,13 @@ from uuid import uuid4
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from qs.application.kernel.streams import StreamsUnavailable
 from qs.application.kernel.subscriptions import StreamEntry
 from qs.domain.kernel.errors import Refused
 from qs.domain.kernel.ids import DEFAULT_TENANT
+from qs.infra.postgres.failures import is_away
 from qs.infra.redis.client import create_redis
 from qs.infra.redis.stream_reader import RedisStreamReader
 from tests.support.events import (
@@ -187,6 +189,25 @@ async def test_a_handler_that_hangs_is_given_up_and_holds_nobody_up(engine, redi
 
     assert await effects() == (2, 2)
     assert (await truth.fetchval("SELECT error FROM inbox WHERE state = 'dead'")).startswith("TimeoutError")
+
+
+async def test_a_handler_that_hangs_in_the_database_is_given_up_as_well(engine, redis, truth, effects):
+    await record_opened(engine, 3)
+    await publish_all(engine, redis)
+    slow = await truth.fetchval("SELECT id FROM outbox WHERE position = 2")
+
+    async def hang(event):
+        if event.id == slow:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT pg_sleep(3600)"))
+
+    subscribing = make_subscribing(
+        engine, redis, Counting(hang), max_attempts=2, handling_limit=timedelta(seconds=2), is_away=is_away
+    )
+    await follow_all(subscribing)
+    await retry_until(subscribing, lambda: truth.fetchval("SELECT count(*) FROM inbox WHERE state = 'dead'"))
+
+    assert await effects() == (2, 2)
 
 
 async def test_an_event_that_fails_once_is_tried_again_later(engine, redis, effects):
