@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proof import freezing, poison, redis_faults, rolling
+from tests.proof import clock_jumps, freezing, poison, redis_faults, rolling
 from tests.proof.figures import Scenario
 from tests.proof.servers import Servers
 
@@ -13,6 +13,7 @@ from tests.proof.servers import Servers
         pytest.param(redis_faults.mixed, 0.06, id="mixed"),
         pytest.param(redis_faults.away, 0.05, id="away"),
         pytest.param(freezing.frozen, 0.06, id="frozen"),
+        pytest.param(clock_jumps.jumps, 0.17, id="clock"),
         pytest.param(poison.poison, 0.1, id="poison"),
         pytest.param(rolling.rolling, 0.1, id="rolling"),
     ],

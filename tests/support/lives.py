@@ -51,6 +51,7 @@ WITH told AS MATERIALIZED (
         max(occurred_at) FILTER (WHERE letter = 'P') AS paused_at,
         max(occurred_at) FILTER (WHERE letter = 'U') AS resumed_at,
         max(occurred_at) FILTER (WHERE letter IN ('C', 'X', 'M', 'K', 'T', 'F', 'Z')) AS ended_at,
+        max(ordinal) FILTER (WHERE letter IN ('C', 'X', 'M', 'K', 'T', 'F', 'Z')) AS end_told,
         max(reason) AS reason, max(answer) AS answer, max(generation) AS generation,
         min(planned_before) AS planned_before, max(occasions) AS occasions
     FROM told GROUP BY id
@@ -71,7 +72,7 @@ WITH told AS MATERIALIZED (
         coalesce(l.life, '') AS life,
         translate(coalesce(l.life, ''), 'RS', '') AS core,
         l.opened_at AS told_opened_at, l.ended_at AS told_ended_at, l.reason AS told_reason, l.answer, l.generation,
-        l.planned_before
+        l.planned_before, l.end_told
     FROM task t LEFT JOIN life l ON l.kind = 'tasks' AND l.id = t.id
 ), tasks_of AS MATERIALIZED (
     SELECT t.enrollment_id, count(*) FILTER (WHERE t.status IN ('pending', 'opened')) AS live,
@@ -135,7 +136,8 @@ _LIVES_OF_TASKS = (
         "status = 'expired' AND reason = 'entry_timeout' AND expired_at < expires_at"),
     Law("I6", _of_task("was expired early by nobody"), "lived",
         "status = 'expired' AND reason NOT IN ('entry_timeout', 'missed') AND NOT (reason = 'manual' AND by_hand)"),
-    # Where the plan asks for the latest occasion only, a newer one that is due closes an older one's window.
+    # Where the plan asks for the latest occasion only, a newer one that is due closes an older one's window, also if it
+    # was canceled afterwards. Where business time was set back, only the order of the events tells what came after.
     Law("I6", "format('task %s (%s) was missed before its window closed', t.id, t.status)", "lived t", """
         t.status = 'expired' AND t.reason = 'missed' AND (t.expired_at < t.closes_at OR t.closes_at IS NULL)
         AND NOT EXISTS (
@@ -143,7 +145,7 @@ _LIVES_OF_TASKS = (
             WHERE n.enrollment_id = t.enrollment_id AND n.id <> t.id AND (p.catch_up = 'latest' OR p.revision > 1)
             AND least(n.planned_at, n.planned_before) <= t.expired_at
             AND (n.planned_at, n.seq) > (t.planned_at, t.seq)
-            AND (n.canceled_at IS NULL OR n.canceled_at >= t.expired_at))"""),
+            AND (n.canceled_at IS NULL OR n.canceled_at >= t.expired_at OR n.end_told > t.end_told))"""),
 )  # fmt: skip
 _LIVES_OF_OTHERS = (
     Law("I2", "format('%s has no place among the events the checker knows: %s', event_id, name)",

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from qs.application.plan.ports import Lock
 from qs.domain.kernel.errors import Absent, Forbidden, Invalid, Refused
@@ -270,3 +271,26 @@ async def test_two_hundred_races_of_expiring_and_completing_have_one_winner_each
     assert min(row) > 10, "the moves did not race"
     assert (await clinic.events("TaskCompleted"), await clinic.events("TaskExpired")) == tuple(row)
     assert await clinic.events("EnrollmentClosed") == 200
+
+
+async def test_what_is_canceled_when_business_time_was_set_back_had_superseded_what_was_missed(
+    clinic, operate
+):
+    joined = await clinic.enroll(
+        await clinic.plan(schedule_type="by_day", interval=1, total_times=2, catch_up="latest")
+    )
+    older, newer = joined.tasks
+    await clinic.advance("2060-03-02")
+    await operate("open", newer.id)
+    await clinic.sweep()
+
+    # As by a database server whose clock was wrong; qs itself only moves it forward.
+    async with clinic.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE business_clock SET clock_offset = clock_offset - interval '1 hour'")
+        )
+    canceled = await operate("cancel", newer.id, "moved_away")
+
+    missed = await clinic.task(older.id)
+    assert (missed.reason, canceled.canceled_at < missed.expired_at) == ("missed", True)
+    await clinic.check()
