@@ -1,18 +1,17 @@
 """Clocks that jump: business time, and the clocks of the machines that the workers run on."""
 
 import asyncio
-import random
 from datetime import timedelta
 
+from tests.proof.aftermath import aftermath
 from tests.proof.figures import Figures, Progress
-from tests.proof.load import Load
-from tests.proof.redis_faults import checked_with_figures
 from tests.proof.roles import WORKERS
 from tests.proof.servers import Servers
+from tests.proof.working import working
 from tests.proof.world import World
 
 JUMPS = 24
-_PATIENCE_S = 120.0
+RATE_PER_S = 40.0
 _STEPS = (timedelta(hours=1), timedelta(days=1), -timedelta(hours=1), -timedelta(days=1))
 _SET_BACK = "UPDATE business_clock SET clock_offset = clock_offset + $1"
 
@@ -22,14 +21,10 @@ async def jumps(servers: Servers, seed: int, rounds_scale: float, progress: Prog
     times = max(len(_STEPS), round(JUMPS * rounds_scale))
     figures = Figures(seed)
     async with World(servers, seed) as world:
-        await world.start("api")
         for role in WORKERS:
             await world.start(role, shift=world.rng.choice(_STEPS))
             await world.start(role, shift=world.rng.choice(_STEPS))
-        rng = random.Random(world.rng.random())
-        load = Load(world.base_url, world.tokens, world.journal, rng, rate_per_s=40, settings=world.settings)
-        async with load:
-            await load.seed()
+        async with working(world, rate_per_s=RATE_PER_S, settings=world.settings) as load:
             for number in range(1, times + 1):
                 await asyncio.sleep(0.5)
                 step = _STEPS[(number - 1) % len(_STEPS)]
@@ -39,16 +34,15 @@ async def jumps(servers: Servers, seed: int, rounds_scale: float, progress: Prog
                     # Nobody may set it back; a database server whose clock was wrong does it all the same.
                     await world.fetch(_SET_BACK, step)
                 progress(f"{number} of {times} jumps")
-            # What is opened in the end must not wait for a day that was given back.
-            await load.stop()
+            quiet_s, violations = await aftermath(world, load)
         figures.add("jumps of business time by an hour or a day, half of them back", times)
         figures.add("worker clocks that were wrong by an hour or a day", 2 * len(WORKERS))
-        figures.add("seconds to quiet", await world.quiet(_PATIENCE_S))
+        figures.add("seconds to quiet", quiet_s)
         (row,) = await world.fetch(
             "SELECT count(*) FILTER (WHERE opened_at IS NOT NULL) AS opened,"
             " count(*) FILTER (WHERE expired_at IS NOT NULL) AS expired FROM task"
         )
         figures.add("tasks opened", row["opened"])
         figures.add("tasks expired", row["expired"])
-        figures.none_of("violations, statistics among them", await checked_with_figures(world))
+        figures.none_of("violations, statistics among them", violations)
     return figures

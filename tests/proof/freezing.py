@@ -1,20 +1,19 @@
 """Processes stopped in the middle of their work, that wake when others have taken it over."""
 
 import asyncio
-import random
 import signal
 from collections import Counter
 
+from tests.proof.aftermath import aftermath
 from tests.proof.figures import Figures, Progress
-from tests.proof.load import Load
-from tests.proof.redis_faults import checked_with_figures
-from tests.proof.roles import ROLES, WORKERS
+from tests.proof.roles import WORKERS
 from tests.proof.servers import Servers
 from tests.proof.traps import Trap
+from tests.proof.working import working
 from tests.proof.world import World
 
 TIMES = 60
-_PATIENCE_S = 120.0
+RATE_PER_S = 25.0
 # Longer than every lease here (roles.py), shorter than what ends the session of whoever holds the relay's turn.
 _ASLEEP_S = 3.0
 _REACHED_WITHIN_S = 3.0
@@ -30,17 +29,14 @@ async def frozen(servers: Servers, seed: int, rounds_scale: float, progress: Pro
     """60 times at scale 1: a process stops at a crash point while a second of its role works, and wakes after its leases."""
     times = max(len(WORKERS), round(TIMES * rounds_scale))
     figures, points = Figures(seed), Counter[str]()
-    async with World(servers, seed) as world:
-        for role in ROLES:
-            await world.start(role)
-        rng = random.Random(world.rng.random())
-        async with Load(world.base_url, world.tokens, world.journal, rng, rate_per_s=25) as load:
-            await load.seed()
-            for number in range(0, times, len(WORKERS)):
-                slept = await asyncio.gather(*(_sleep(world, role) for role in WORKERS))
-                points.update(point for point in slept if point is not None)
-                progress(f"{points.total()} of {times} woken late, {number + len(WORKERS)} tried")
-        quiet_s = await world.quiet(_PATIENCE_S)
+    async with World(servers, seed) as world, working(world, rate_per_s=RATE_PER_S) as load:
+        for number in range(0, times, len(WORKERS)):
+            slept = await asyncio.gather(*(_sleep(world, role) for role in WORKERS))
+            points.update(point for point in slept if point is not None)
+            progress(f"{points.total()} of {times} woken late, {number + len(WORKERS)} tried")
+        # While one slept, another may have sent again whatever it was sending.
+        repeated = points.total() * world.settings.worker.concurrency
+        quiet_s, violations = await aftermath(world, load, repeated=repeated)
         (row,) = await world.fetch(
             "SELECT count(*) AS refused FROM audit WHERE action = 'execution.end_refused'"
         )
@@ -50,9 +46,7 @@ async def frozen(servers: Servers, seed: int, rounds_scale: float, progress: Pro
         figures.add("different places", len(points))
         figures.add("late ends of executions that were refused", row["refused"])
         figures.add("seconds to quiet", quiet_s)
-        figures.none_of(
-            "violations, statistics among them", await checked_with_figures(world, points.total())
-        )
+        figures.none_of("violations, statistics among them", violations)
     return figures
 
 

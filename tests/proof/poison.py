@@ -1,20 +1,18 @@
 """Events that no subscriber can act on: they end as dead letters, hold nobody up, and are acted on once they are mended."""
 
-import random
-
 import asyncpg
 import msgspec
 
 from qs.settings import Settings
+from tests.proof.aftermath import aftermath
 from tests.proof.figures import Figures, Progress
-from tests.proof.load import Load
-from tests.proof.redis_faults import checked_with_figures
-from tests.proof.roles import ROLES
 from tests.proof.servers import Servers
+from tests.proof.working import working
 from tests.proof.world import SUBSCRIPTIONS, World
 from tests.support.waiting import eventually
 
 EVENTS = 50
+RATE_PER_S = 40.0
 ATTEMPTS = 5
 _PATIENCE_S = 120.0
 
@@ -45,35 +43,39 @@ async def poison(servers: Servers, seed: int, rounds_scale: float, progress: Pro
     figures = Figures(seed)
     async with World(servers, seed, change=_five_attempts) as world:
         await _execute(world, _POISON.format(count=count))
-        for role in ROLES:
-            await world.start(role)
-        rng = random.Random(world.rng.random())
-        async with Load(world.base_url, world.tokens, world.journal, rng, rate_per_s=40) as load:
-            await load.seed()
+        async with working(world, rate_per_s=RATE_PER_S) as load:
             await eventually(lambda: _poisoned(world, count), _PATIENCE_S)
             progress("enough events are poisoned")
-        await world.quiet(_PATIENCE_S)
-        (row,) = await world.fetch("SELECT count(*) AS count FROM poisoned")
-        count = row["count"]
+            await load.stop()
+            await world.quiet(_PATIENCE_S)
+            await _tell_of_the_dead(world, figures)
+            progress("they are mended and given new attempts")
+            await _execute(world, _MEND)
+            await _revive(world)
+            quiet_s, violations = await aftermath(world, load)
         (row,) = await world.fetch(_DEAD)
-        figures.add("poisoned events", count)
-        wanted = len(SUBSCRIPTIONS) * count
-        figures.add("dead letters, one for each subscriber", row["dead"], f"{wanted}", row["dead"] == wanted)
-        figures.add("of them without a reason", row["unexplained"], "0", row["unexplained"] == 0)
-        figures.add("other events among them", row["innocent"], "0", row["innocent"] == 0)
-        progress("they are mended and given new attempts")
-        await _execute(world, _MEND)
-        async with world.container() as container:
-            for tenant_id in await container.counted_tenants().epochs():
-                for subscription in SUBSCRIPTIONS:
-                    await container.event_replay().revive(
-                        tenant_id, subscription.subscriber, actor="tests:proof"
-                    )
-        figures.add("seconds until they were acted on", await world.quiet(_PATIENCE_S))
-        (row,) = await world.fetch(_DEAD)
+        figures.add("seconds until they were acted on", quiet_s)
         figures.add("dead letters left", row["dead"], "0", row["dead"] == 0)
-        figures.none_of("violations, statistics among them", await checked_with_figures(world))
+        figures.none_of("violations, statistics among them", violations)
     return figures
+
+
+async def _tell_of_the_dead(world: World, figures: Figures) -> None:
+    (row,) = await world.fetch("SELECT count(*) AS count FROM poisoned")
+    figures.add("poisoned events", row["count"])
+    wanted = len(SUBSCRIPTIONS) * row["count"]
+    (row,) = await world.fetch(_DEAD)
+    figures.add("dead letters, one for each subscriber", row["dead"], f"{wanted}", row["dead"] == wanted)
+    figures.add("of them without a reason", row["unexplained"], "0", row["unexplained"] == 0)
+    figures.add("other events among them", row["innocent"], "0", row["innocent"] == 0)
+
+
+async def _revive(world: World) -> None:
+    async with world.container() as container:
+        replay = container.event_replay()
+        for tenant_id in await container.counted_tenants().epochs():
+            for subscription in SUBSCRIPTIONS:
+                await replay.revive(tenant_id, subscription.subscriber, actor="tests:proof")
 
 
 async def _poisoned(world: World, count: int) -> bool:

@@ -1,7 +1,6 @@
 """PostgreSQL cut off at COMMIT, stopped and killed under load: what was acknowledged is there once."""
 
 import asyncio
-import random
 import statistics
 import time
 from collections import Counter
@@ -13,14 +12,15 @@ from functools import partial
 import msgspec
 
 from qs.settings import Settings
+from tests.proof.aftermath import aftermath
 from tests.proof.cutting import Cut, Made
 from tests.proof.cutting_process import CuttingProcess
 from tests.proof.figures import Figures, Progress
-from tests.proof.invariants import violations
 from tests.proof.journal import Read, Write
 from tests.proof.load import Load
 from tests.proof.roles import ROLES
 from tests.proof.servers import Servers
+from tests.proof.working import working
 from tests.proof.world import World
 from tests.support.waiting import eventually
 
@@ -48,7 +48,7 @@ async def commit_cuts(servers: Servers, seed: int, rounds_scale: float, progress
                 cuts = await _all_made(proxy, wanted, progress)
                 commits = await proxy.commits()
                 roles = {child.pid: role for role in ROLES for child in world.alive(role)}
-                await _conclude(world, load, figures, kills=len(cuts))
+                await _conclude(world, load, figures, repeated=len(cuts))
     made = Counter(each.cut for each in cuts)
     figures.add("COMMITs", commits)
     figures.add("connections cut at COMMIT", len(cuts), f"{wanted}", len(cuts) == wanted)
@@ -74,7 +74,7 @@ async def postgres_restarts(servers: Servers, seed: int, rounds_scale: float, pr
             backs.append(datetime.now(UTC))
             firsts.append(await eventually(partial(_first_success, world, back), within=_PATIENCE_S))
             progress(f"{number + 1} of {wanted} restarts, first success after {firsts[-1]:.2f} s")
-        await _conclude(world, load, figures, kills=wanted * world.settings.worker.concurrency)
+        await _conclude(world, load, figures, repeated=wanted * world.settings.worker.concurrency)
         acted = [await _first_acted(world, back) for back in backs]
     figures.add("restarts", len(firsts))
     figures.add("seconds it needed to be ready itself: median", statistics.median(recoveries))
@@ -87,18 +87,10 @@ async def postgres_restarts(servers: Servers, seed: int, rounds_scale: float, pr
 
 @asynccontextmanager
 async def _working(world: World) -> AsyncIterator[Load]:
-    """Every role runs and clients call."""
-    for role in ROLES:
-        await world.start(role)
-    rng = random.Random(world.rng.random())
+    """Every role runs and clients call; links have run out and occasions were missed as well."""
     # Whoever moves the clock does so past the proxy.
     settings = _at(world.settings, world.database_url)
-    load = Load(
-        world.base_url, world.tokens, world.journal, rng, rate_per_s=RATE_PER_S, clients=24, settings=settings
-    )
-    async with load:
-        await load.seed()
-        # So that links run out and occasions are missed as well.
+    async with working(world, rate_per_s=RATE_PER_S, clients=24, settings=settings) as load:
         await load.advance(timedelta(days=2))
         yield load
 
@@ -117,24 +109,10 @@ async def _all_made(proxy: CuttingProcess, wanted: int, progress: Progress) -> S
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _conclude(world: World, load: Load, figures: Figures, kills: int) -> None:
+async def _conclude(world: World, load: Load, figures: Figures, repeated: int) -> None:
     """Stops the load and waits for quiet; everything that holds then is told by the figures."""
-    await load.stop()
-    await load.settle()
-    quiet_s = await world.quiet(_PATIENCE_S)
-    await load.drain_feeds()
-    await world.sync()
-    found = await violations(
-        world.database_url,
-        journal=world.journal,
-        arrivals=world.webhooks.arrivals,
-        # Whatever was sent and could not be recorded may come again.
-        kills=kills,
-        feed=load.feed,
-        channels=world.settings.notification_channels,
-        synced=True,
-        redis_url=world.settings.redis.url,
-    )
+    # Whatever was sent and could not be recorded may come again.
+    quiet_s, found = await aftermath(world, load, repeated=repeated)
     journal = world.journal
     died = [f"{role} has died" for role in ROLES if len(world.alive(role)) != 1]
     failed = [
@@ -161,9 +139,6 @@ async def _conclude(world: World, load: Load, figures: Figures, kills: int) -> N
     figures.add("dead letters", row["dead"], "0", row["dead"] == 0)
     figures.none_of("processes that died", died)
     figures.none_of("answers with another 5xx", failed)
-    figures.none_of(
-        "answers nobody can explain", [f"unexpected answer: {each}" for each in journal.surprises()]
-    )
     figures.none_of("writes of unknown outcome", unsettled)
     figures.add("seconds to quiet", quiet_s)
     figures.none_of("lost, doubled or otherwise wrong", found)

@@ -1,22 +1,21 @@
 """Every process replaced, one after the other, while a long sweep runs and clients call."""
 
 import asyncio
-import random
 import signal
 import time
 from datetime import date, timedelta
 
 from tests.integration.plan.clinic import Clinic
+from tests.proof.aftermath import aftermath
 from tests.proof.figures import Figures, Progress
-from tests.proof.load import Load
-from tests.proof.redis_faults import checked_with_figures
 from tests.proof.roles import ROLES
 from tests.proof.servers import Servers
+from tests.proof.working import working
 from tests.proof.world import World
 
 ROUNDS = 10
+RATE_PER_S = 40.0
 _DUE = 500
-_PATIENCE_S = 120.0
 
 
 async def rolling(servers: Servers, seed: int, rounds_scale: float, progress: Progress) -> Figures:
@@ -26,11 +25,7 @@ async def rolling(servers: Servers, seed: int, rounds_scale: float, progress: Pr
     async with World(servers, seed) as world, world.container() as container:
         clinic = Clinic(container)
         plan = await clinic.plan(schedule_type="by_day", interval=1, total_times=1, trigger_time="00:00:00")
-        for role in ROLES:
-            await world.start(role)
-        rng = random.Random(world.rng.random())
-        async with Load(world.base_url, world.tokens, world.journal, rng, rate_per_s=40) as load:
-            await load.seed()
+        async with working(world, rate_per_s=RATE_PER_S) as load:
             for number in range(1, rounds + 1):
                 await clinic.enroll_many(plan, _DUE, str(date.today() - timedelta(days=1)))  # noqa: DTZ011
                 for role in ROLES:
@@ -38,18 +33,15 @@ async def rolling(servers: Servers, seed: int, rounds_scale: float, progress: Pr
                     codes.append(await _replace(world, role))
                     longest_s = max(longest_s, time.monotonic() - began)
                 progress(f"{number} of {rounds} rounds")
-            await load.stop()
-            lost = [
-                f"{write.kind} was not answered" for write in world.journal.writes if write.status is None
-            ]
+            _, violations = await aftermath(world, load)
+        lost = [f"{write.kind} was not answered" for write in world.journal.writes if write.status is None]
         failed = [f"{each.kind} was answered with {each.status}" for each in world.journal.server_errors()]
-        await world.quiet(_PATIENCE_S)
         figures.add("processes replaced", len(codes))
         figures.add("ended well when asked", codes.count(0), f"{len(codes)}", codes.count(0) == len(codes))
         figures.at_most("the longest replacement took seconds", longest_s, 20.0)
         figures.add("requests", len(world.journal.writes) + len(world.journal.reads))
         figures.none_of("calls that failed", [*lost, *failed])
-        figures.none_of("violations, statistics among them", await checked_with_figures(world))
+        figures.none_of("violations, statistics among them", violations)
     return figures
 
 

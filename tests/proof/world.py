@@ -207,16 +207,19 @@ class World:
                         assert time.monotonic() < deadline, f"the {kind} sync of {tenant} is never done"
                         await asyncio.sleep(0.05)
 
-    async def violations(self, *, synced: bool = False, feed: Feed | None = None) -> list[str]:
+    async def violations(
+        self, *, synced: bool = False, feed: Feed | None = None, repeated: int = 0
+    ) -> list[str]:
         """What is wrong now, in the sentences of the checker; to be asked once it is quiet.
 
-        ``synced`` says that ``sync`` was called after the last change.
+        ``synced`` says that ``sync`` was called after the last change. ``repeated`` messages more than kills explain
+        may have been sent again.
         """
         return await violations(
             self.database_url,
             journal=self.journal,
             arrivals=self.webhooks.arrivals,
-            kills=self.most_repeated,
+            kills=self.most_repeated + repeated,
             feed=feed,
             channels=self.settings.notification_channels,
             synced=synced,
