@@ -33,6 +33,9 @@ from workers.runtime import Loop, keep_working
 TICK_EVERY_S = 5
 # A stop is heeded between two of these.
 _LISTEN_S = 0.5
+# A holder that died is believed alive for its lease of six seconds; whoever waits for its work should not wait
+# for the next wake-up too.
+RECOVER_EVERY_S = 1.0
 QUEUE = "qs:arq:clock"
 # Shorter than the grace period of the process, so that there is time to give back what does not end.
 DRAIN_WITHIN = timedelta(seconds=15)
@@ -132,9 +135,10 @@ async def run(container: Container, stop: asyncio.Event) -> None:
     redis_url = container.settings().redis.url
     assert redis_url is not None, "whoever starts a worker has found or started a Redis for it"
     clock = DutyClock(container.duty_firing())
+    recovery = Loop("recovery", container.duty_recovery().recover, RECOVER_EVERY_S)
     arq = Loop("arq", partial(_work_until, stop, redis_url, clock), 0.0)
     try:
-        await keep_working("cron", [clock.watch(), arq], container.engine(), stop)
+        await keep_working("cron", [recovery, clock.watch(), arq], container.engine(), stop)
     finally:
         await container.background().drain(DRAIN_WITHIN)
 

@@ -401,7 +401,6 @@ class Container(containers.DeclarativeContainer):
         duties,
         scheduler_uow,
         duty_executions,
-        duty_recovery,
         new_id,
         internal_clock=settings.provided.clock.internal,
     )

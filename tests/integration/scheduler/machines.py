@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from qs.application.kernel.background import BackgroundWork
 from qs.application.scheduler.executing import DutyExecutions
-from qs.application.scheduler.firing import DutyFiring
+from qs.application.scheduler.firing import DutyFiring, Fired
 from qs.application.scheduler.ports import DutyContext, Work
 from qs.application.scheduler.reading import DutyReading
 from qs.application.scheduler.recovering import ExecutionRecovery
@@ -105,10 +105,13 @@ class Machine:
             **limits,
         )
         self.recovery = ExecutionRecovery(unit_of_work, SqlLostExecutions(engine), self.executions, uuid7)
-        self.firing = DutyFiring(
-            duties, unit_of_work, self.executions, self.recovery, uuid7, internal_clock=internal_clock
-        )
+        self.firing = DutyFiring(duties, unit_of_work, self.executions, uuid7, internal_clock=internal_clock)
         self.reading = DutyReading(duties, unit_of_work, internal_clock=internal_clock)
+
+    async def look(self) -> list[Fired]:
+        """What a clock process does again and again: it takes over what is lost, and fires what is due."""
+        await self.recovery.recover()
+        return await self.firing.fire_due()
 
     async def drain(self, within: timedelta = DEADLINE) -> None:
         await self.background.drain(within)

@@ -146,7 +146,7 @@ async def test_a_writer_whose_lease_was_taken_away_is_refused_and_audited(engine
     running = asyncio.create_task(sleeper.executions.run("sweep", work=held_up, **ASKED))
     await held_up.begun()
 
-    await other.firing.fire_due()
+    await other.recovery.recover()
     held_up.may_end.set()
     executed = await running
 

@@ -203,7 +203,7 @@ async def test_a_lost_firing_is_fired_again_as_the_next_attempt_at_the_same_slot
     (fired,) = await dying.firing.fire_due()
 
     other = Machine(engine, duties=[sweep])
-    await other.firing.fire_due()
+    await other.look()
     await other.drain()
     await dying.drain(timedelta(0))
 
@@ -222,7 +222,7 @@ async def test_a_firing_that_kills_every_holder_is_given_up_after_five_attempts(
     machines = [Machine(engine, duties=[sweep], work=Recorder(), lease=DEAD) for _ in range(7)]
 
     for machine in machines:
-        await machine.firing.fire_due()
+        await machine.look()
     for machine in machines:
         await machine.drain(timedelta(0))
 
@@ -236,7 +236,7 @@ async def test_a_late_holder_does_not_end_what_was_fired_again(engine, books, sw
     await sleeper.firing.fire_due()
     await held_up.begun()
     other = Machine(engine, duties=[sweep])
-    await other.firing.fire_due()
+    await other.look()
     await other.drain()
 
     held_up.may_end.set()
@@ -252,7 +252,7 @@ async def test_without_an_internal_clock_nothing_fires_and_the_lost_are_still_fo
     dying, _ = await dying_machine(engine)
     machine = Machine(engine, duties=[sweep], internal_clock=False)
 
-    fired = await machine.firing.fire_due()
+    fired = await machine.look()
     await machine.drain()
     await dying.drain(timedelta(0))
 

@@ -9,7 +9,6 @@ import structlog
 
 from qs.application.scheduler.executing import DutyExecutions
 from qs.application.scheduler.ports import SchedulerUnitOfWorkFactory
-from qs.application.scheduler.recovering import ExecutionRecovery
 from qs.domain.kernel.ids import PLATFORM_TENANT, IdGenerator
 from qs.domain.scheduler.duty import Duty
 from qs.domain.scheduler.errors import DutyUnbound
@@ -42,12 +41,11 @@ class DutyFiring:
         duties: Sequence[Duty],
         unit_of_work: SchedulerUnitOfWorkFactory,
         executions: DutyExecutions,
-        recovery: ExecutionRecovery,
         ids: IdGenerator,
         *,
         internal_clock: bool,
     ) -> None:
-        """Without ``internal_clock`` lost executions are recovered and no slot is fired.
+        """Without ``internal_clock`` no slot is fired.
 
         Raises:
             DutyUnbound: one of the duties has no work, found here rather than at its first slot.
@@ -58,13 +56,11 @@ class DutyFiring:
         self._duties = tuple(duties)
         self._unit_of_work = unit_of_work
         self._executions = executions
-        self._recovery = recovery
         self._ids = ids
         self._internal_clock = internal_clock
 
     async def fire_due(self) -> list[Fired]:
         """Claims what is due and starts its work in the background; returns as soon as the claims are made."""
-        await self._recovery.recover()
         if not self._internal_clock:
             return []
         claims = [await self._claim(duty) for duty in await self._due()]
