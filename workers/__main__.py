@@ -16,7 +16,6 @@ from qs.provisioning import provisioned
 from qs.settings import Settings, load_settings
 from qs.settings.checks import AVAILABLE_ROLES
 
-_LATER = ("ticker", "executions")
 _GRACE_SECONDS = 20.0
 
 log = structlog.get_logger()
@@ -46,9 +45,6 @@ async def work(role: str, settings: Settings) -> bool:
 def main(arguments: list[str]) -> int:
     """The exit code: 0 after a clean end, 1 after a failure, 2 for misuse."""
     role = arguments[0] if len(arguments) == 1 else ""
-    if role in _LATER:
-        sys.stderr.write(f"the role {role} is not available yet; choose from {', '.join(AVAILABLE_ROLES)}\n")
-        return 2
     if role not in AVAILABLE_ROLES:
         sys.stderr.write(
             f"usage: python -m workers ROLE, where ROLE is one of {', '.join(AVAILABLE_ROLES)}\n"

@@ -31,14 +31,25 @@ class Loop:
     pause_s: float
 
 
-async def keep_working(role: str, loops: Sequence[Loop], engine: AsyncEngine, stop: asyncio.Event) -> None:
+async def keep_working(
+    role: str,
+    loops: Sequence[Loop],
+    engine: AsyncEngine,
+    stop: asyncio.Event,
+    *,
+    on_drain: Callable[[bool], None] = lambda draining: None,
+) -> None:
     """Runs the loops side by side until ``stop`` is set and their last steps are done.
 
     A step that fails is logged and tried again, for ever, within two seconds at most: PostgreSQL and Redis may
-    come and go.
+    come and go. ``on_drain`` is told at every sign of life whether this process is to take on nothing more.
     """
     heartbeat = Heartbeat(engine, role)
-    beating = Loop("heartbeat", heartbeat.beat, BEAT_EVERY_S)
+
+    async def beat() -> None:
+        on_drain(await heartbeat.beat())
+
+    beating = Loop("heartbeat", beat, BEAT_EVERY_S)
     async with asyncio.TaskGroup() as group:
         for loop in (*loops, beating):
             group.create_task(_repeat(role, loop, stop), name=f"{role}-{loop.name}")

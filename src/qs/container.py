@@ -41,11 +41,22 @@ from qs.application.plan.reading import PlanReading
 from qs.application.plan.scheduling import TaskScheduling
 from qs.application.plan.steering import PlanSteering
 from qs.application.plan.sweep_report import Phase
+from qs.application.scheduler.authoring import JobAuthoring
+from qs.application.scheduler.compiling import JobCompiling
 from qs.application.scheduler.duties import retention_work, sweeping_work, syncing_work, validating_work
 from qs.application.scheduler.executing import DutyExecutions
 from qs.application.scheduler.firing import DutyFiring
+from qs.application.scheduler.job_ending import JobEnding
+from qs.application.scheduler.job_firing import JobFiring
+from qs.application.scheduler.job_reading import JobReading
+from qs.application.scheduler.job_running import JobRunning
+from qs.application.scheduler.nodes import NodeDraining, NodeReading
+from qs.application.scheduler.operating import JobOperating
 from qs.application.scheduler.reading import DutyReading
 from qs.application.scheduler.recovering import ExecutionRecovery
+from qs.application.scheduler.rescuing import RunRescue
+from qs.application.scheduler.run_ends import RunEnds
+from qs.application.scheduler.switching import JobSwitching
 from qs.application.statistics import counting as statistics
 from qs.application.statistics.daily_sync import DailySync
 from qs.application.statistics.holding import SyncHolding
@@ -88,8 +99,10 @@ from qs.infra.postgres.outbox_republishing import SqlRepublishingOutbox
 from qs.infra.postgres.retention import SqlForgettableRows
 from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.redis.streams import RedisEventStreams
+from qs.infra.scheduler.across_jobs import SqlAcrossTenants
 from qs.infra.scheduler.executions import SqlLostExecutions
-from qs.infra.scheduler.unit_of_work import SchedulerUnitsOfWork
+from qs.infra.scheduler.nodes import NodeUnitsOfWork, SqlNodeBook
+from qs.infra.scheduler.unit_of_work import JobUnitsOfWork, SchedulerUnitsOfWork
 from qs.infra.statistics.calendars import RecordedCalendars
 from qs.infra.statistics.counters import RedisCounters
 from qs.infra.statistics.courses import RecordedCourse
@@ -407,6 +420,41 @@ class Container(containers.DeclarativeContainer):
     duty_reading = providers.Singleton(
         DutyReading, duties, scheduler_uow, internal_clock=settings.provided.clock.internal
     )
+
+    # jobs
+    __self__ = providers.Self()
+    job_uow = providers.Singleton(JobUnitsOfWork, engine)
+    _across_jobs = providers.Singleton(SqlAcrossTenants, engine)
+    _scheduler_timezone = providers.Callable(
+        lambda settings: settings.scheduler.timezone or settings.timezone, settings
+    )
+    builtins = providers.Singleton(making.make_builtins, __self__)
+    job_executors = providers.Singleton(making.make_executors, settings, builtins.provider)
+    job_compiling = providers.Singleton(JobCompiling, job_executors, _scheduler_timezone)
+    job_ending = providers.Singleton(JobEnding, job_compiling, new_id)
+    job_firing = providers.Singleton(JobFiring, job_uow, _across_jobs, job_compiling, new_id)
+    run_ends = providers.Singleton(RunEnds, job_uow, job_ending)
+    job_running = providers.Singleton(
+        JobRunning,
+        job_uow,
+        _across_jobs,
+        job_executors,
+        run_ends,
+        providers.Singleton(making.worker_name),
+        concurrency=settings.provided.worker.concurrency,
+        limits=providers.Singleton(making.queue_limits, settings),
+    )
+    run_rescue = providers.Singleton(RunRescue, job_uow, _across_jobs, job_ending)
+    job_authoring = providers.Singleton(JobAuthoring, job_uow, job_compiling, new_id)
+    job_sources = providers.Singleton(
+        making.make_job_sources, settings, engine, job_authoring, builtins.provider
+    )
+    job_operating = providers.Singleton(JobOperating, job_uow, job_compiling, job_ending, new_id)
+    job_reading = providers.Singleton(JobReading, job_uow, job_compiling, _scheduler_timezone)
+    job_switching = providers.Singleton(JobSwitching, job_uow)
+    _node_uow = providers.Singleton(NodeUnitsOfWork, engine)
+    node_reading = providers.Singleton(NodeReading, providers.Singleton(SqlNodeBook, engine), _node_uow)
+    node_draining = providers.Singleton(NodeDraining, _node_uow)
 
 
 def build_container(settings: Settings) -> Container:

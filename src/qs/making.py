@@ -5,6 +5,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +15,13 @@ from qs.application.kernel.retention import Keep
 from qs.application.notification.composing import Composing
 from qs.application.notification.ports import Channel, NotificationUnitOfWorkFactory
 from qs.application.notification.sending import Sending
+from qs.application.scheduler.authoring import JobAuthoring
+from qs.application.scheduler.builtins import Builtin
+from qs.application.scheduler.declaring import CodeJobs, DesiredJobs, JobSources
+from qs.application.scheduler.executors import Executor
+from qs.application.scheduler.job_ports import QueueLimits
 from qs.domain.notification.retrying import RetryPolicy
+from qs.domain.scheduler.policies import Retry
 from qs.infra.http.guarded import GuardedClient
 from qs.infra.notification.channels import choosing
 from qs.infra.notification.channels.email import MailServer
@@ -22,7 +29,12 @@ from qs.infra.notification.ledger import SqlDueDeliveries
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.readiness import PostgresReadiness
 from qs.infra.redis.client import create_redis
+from qs.infra.scheduler.executors.builtin import BuiltinExecutor
+from qs.infra.scheduler.sources.files import FileJobs
+from qs.infra.scheduler.sources.sys_crontab import SysCrontabJobs
+from qs.interface.jobs import REGISTRATIONS
 from qs.settings import Settings
+from qs.settings.sources import find_file
 
 
 def make_engine(settings: Settings) -> AsyncEngine:
@@ -63,6 +75,52 @@ def entry_base_url(settings: Settings) -> str:
 def worker_name() -> str:
     # Who holds an execution: where to look for the process, and no name an earlier one had.
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def make_builtins(container: Any) -> dict[str, Builtin]:
+    """The builtin jobs by name, each with its services from the container."""
+    made = [
+        registration.make(
+            **{name: getattr(container, provider)() for name, provider in registration.needs.items()}
+        )
+        for registration in REGISTRATIONS
+    ]
+    return {builtin.name: builtin for builtin in made}
+
+
+def make_executors(settings: Settings, builtins: Callable[[], Mapping[str, Builtin]]) -> dict[str, Executor]:
+    """What this installation can run, by kind."""
+    executors: list[Executor] = [BuiltinExecutor(builtins)]
+    return {executor.kind: executor for executor in executors}
+
+
+def job_retry(settings: Settings) -> Retry:
+    """How jobs are retried that say nothing of it."""
+    return Retry(max_attempts=settings.scheduler.defaults.max_attempts)
+
+
+def make_job_sources(
+    settings: Settings,
+    engine: AsyncEngine,
+    authoring: JobAuthoring,
+    builtins: Callable[[], Mapping[str, Builtin]],
+) -> JobSources:
+    """Everything that declares jobs, in the order of its claim to a name."""
+    retry = job_retry(settings)
+    sources: list[DesiredJobs] = []
+    if (file := find_file(None, os.environ)) is not None:
+        sources.append(FileJobs(file, "settings", retry, settings_file=True))
+    if settings.scheduler.jobs_file is not None:
+        sources.append(FileJobs(settings.scheduler.jobs_file, "jobs_file", retry, settings_file=False))
+    sources += [SysCrontabJobs(engine, retry), CodeJobs(builtins, retry)]
+    return JobSources(authoring, sources)
+
+
+def queue_limits(settings: Settings) -> QueueLimits:
+    """Raises nothing: what ``scheduler.queues`` holds was checked when the settings were read."""
+    scheduler = settings.scheduler
+    by_queue = {name: int(limit) for name, _, limit in (each.partition("=") for each in scheduler.queues)}
+    return QueueLimits(by_queue, scheduler.tenant_concurrency)
 
 
 def make_redis(settings: Settings) -> Redis:

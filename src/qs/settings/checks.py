@@ -11,7 +11,7 @@ from qs.settings.sections import Settings
 
 Problems = Iterator[tuple[str, str]]
 
-AVAILABLE_ROLES = ("cron", "relay", "notifications", "statistics")
+AVAILABLE_ROLES = ("cron", "relay", "notifications", "statistics", "ticker", "executions")
 
 _NOT_YET = (
     "mq.type",
@@ -22,12 +22,8 @@ _NOT_YET = (
     "auth.client_id",
     "auth.client_secret",
     "feature.queue_dashboard",
-    "scheduler.enabled",
-    "scheduler.timezone",
-    "scheduler.defaults.max_attempts",
-    "scheduler.defaults.webhook",
-    "scheduler.jobs",
 )
+_QUEUE_LIMIT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}=[1-9][0-9]{0,4}", re.ASCII)
 _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
 _FEWEST_CHARACTERS = 8
@@ -46,6 +42,7 @@ def find_problems(settings: Settings) -> Problems:
     yield from _server(settings)
     yield from _belonging_together(settings)
     yield from _secret_key(settings)
+    yield from _scheduler(settings)
     if settings.env == "production":
         yield from _production(settings)
 
@@ -87,6 +84,7 @@ def _addresses(settings: Settings) -> Problems:
         "redis.url": (("redis", "rediss", "unix"), "redis://host:6379/0"),
         "entry.base_url": (("http", "https"), "https://host/path"),
         "notification.webhook.url": (("http", "https"), "https://host/path"),
+        "scheduler.defaults.webhook": (("http", "https"), "https://host/path"),
     }
     for name, (schemes, example) in rules.items():
         address = value_of(settings, name)
@@ -95,6 +93,18 @@ def _addresses(settings: Settings) -> Problems:
     for origin in settings.server.cors_origins:
         if origin != "*" and (not _is_address(origin, ("http", "https")) or urlsplit(origin).path):
             yield "server.cors_origins", f"is {origin[:60]}; expected origins such as https://app.example.org"
+
+
+def _scheduler(settings: Settings) -> Problems:
+    scheduler = settings.scheduler
+    if scheduler.timezone is not None and scheduler.timezone not in zone_names():
+        yield (
+            "scheduler.timezone",
+            f"is {scheduler.timezone[:60]}; expected an IANA time zone such as Asia/Shanghai",
+        )
+    for limit in scheduler.queues:
+        if not _QUEUE_LIMIT.fullmatch(limit):
+            yield "scheduler.queues", f"is {limit[:60]}; expected name=limit such as reports=2"
 
 
 def _is_address(address: str, schemes: tuple[str, ...]) -> bool:

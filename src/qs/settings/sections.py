@@ -87,7 +87,7 @@ class LogSettings(Section, frozen=True):
 
 
 class WorkerSettings(Section, frozen=True):
-    roles: tuple[Role, ...] = ("cron", "relay", "notifications", "statistics")
+    roles: tuple[Role, ...] = ("cron", "relay", "notifications", "statistics", "ticker", "executions")
     concurrency: Annotated[int, whole(1, 1000)] = 10
 
 
@@ -195,12 +195,19 @@ class SchedulerDefaults(Section, frozen=True):
 
 
 class SchedulerSettings(Section, frozen=True):
-    """Stored and declared jobs; until they are available nothing here may differ from its default."""
+    """Jobs. ``jobs`` are those declared here, ``jobs_file`` names another file of them; both are read again when they
+    change. ``queues`` are limits for the whole cluster such as ``reports=2``; ``secrets_dir`` has a file for each secret.
+    """
 
     enabled: Flag = True
     timezone: Text | None = None
     defaults: SchedulerDefaults = msgspec.field(default_factory=SchedulerDefaults)
     jobs: tuple[Any, ...] = ()
+    jobs_file: File | None = None
+    queues: tuple[Text, ...] = ()
+    tenant_concurrency: Annotated[int, whole(1, 100000)] | None = None
+    commands_file: File | None = None
+    secrets_dir: File | None = None
 
 
 def _default_home() -> Path:

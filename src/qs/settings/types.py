@@ -1,30 +1,17 @@
 """The kinds of value a setting may hold, each with the words that say what is expected of it."""
 
 import ipaddress
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
-_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+from qs.domain.kernel.durations import parse_duration
 
 
-def parse_duration(text: str) -> float:
-    """The seconds that ``30s``, ``1m``, ``1h30m``, ``500ms``, ``7d`` or a plain number of seconds stands for.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration; write it such as 30s, 1m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+def _in_seconds(text: str) -> float:
+    return parse_duration(text).total_seconds()
 
 
 def _network(text: str) -> str:
@@ -39,7 +26,7 @@ def whole(low: int, high: int) -> Meta:
 def seconds(low: float, high: float) -> Meta:
     """A length of time in seconds between the two, which may be written as a duration."""
     expected = f"a duration such as 30s, 1m or 1h, from {low:g}s to {high:g}s"
-    return Meta(ge=low, le=high, extra={"parse": parse_duration, "expected": expected})
+    return Meta(ge=low, le=high, extra={"parse": _in_seconds, "expected": expected})
 
 
 def length_of_time(low: float, high: float) -> Meta:
@@ -47,9 +34,9 @@ def length_of_time(low: float, high: float) -> Meta:
 
     def parse(text: str) -> timedelta:
         length = parse_duration(text)
-        if not low <= length <= high:
+        if not low <= length.total_seconds() <= high:
             raise ValueError(text)
-        return timedelta(seconds=length)
+        return length
 
     expected = f"a duration such as 30s, 1m or 1h, from {low:g}s to {high:g}s"
     return Meta(extra={"parse": parse, "expected": expected})

@@ -21,6 +21,7 @@ OURS, THEIRS = uuid4(), uuid4()
 TENANT_COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND (column_name = 'tenant_id' OR (table_name, column_name) = ('tenant', 'id'))
+      AND NOT (SELECT relispartition FROM pg_class WHERE oid = ('public.' || quote_ident(table_name))::regclass)
 ORDER BY table_name
 """
 REQUIRED_COLUMNS = """
@@ -32,6 +33,7 @@ BY_TYPE: dict[str, str] = {
     "uuid": "gen_random_uuid()",
     "text": "'x'",
     "integer": "1",
+    "smallint": "1",
     "bigint": "1",
     "boolean": "false",
     "timestamp with time zone": "now()",
@@ -57,6 +59,12 @@ BY_COLUMN: dict[tuple[str, str], str] = {
     ("delivery_attempt", "outcome"): "'sent'",
     ("execution", "status"): "'queued'",
     ("execution", "fired_by"): "'clock'",
+    ("job", "source"): "'stored'",
+    ("job", "status"): "'active'",
+    ("job_notice", "channel"): "'webhook'",
+    ("job_execution", "status"): "'queued'",
+    ("job_execution", "fired_by"): "'clock'",
+    ("job_output", "stream"): "'log'",
     ("stat_sync", "kind"): "'daily'",
     ("stat_daily", "dimension"): "'tenant'",
     ("idempotency_key", "state"): "'done'",
@@ -111,6 +119,21 @@ async def test_security_is_forced_on_every_table_with_a_tenant(
     )
 
     assert tables.keys() <= {row["relname"] for row in forced}
+
+
+async def test_nobody_but_the_owner_reaches_a_partition_past_its_table(
+    tables: dict[str, str], engine: AsyncEngine, truth: asyncpg.Connection
+):
+    partitions = await truth.fetch(
+        "SELECT relname, relrowsecurity AND relforcerowsecurity AS forced FROM pg_class"
+        " WHERE relispartition AND relkind = 'r'"
+    )
+
+    assert len(partitions) > 3
+    for partition in partitions:
+        assert partition["forced"], partition["relname"]
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await as_application(engine, OURS, f"SELECT count(*) FROM {partition['relname']}")
 
 
 async def test_the_application_role_cannot_bypass_it(engine: AsyncEngine):

@@ -16,12 +16,20 @@ _REFERENCES = {
     "slot": {"execution_id": "execution"},
     "execution": {"retried_as": "execution"},
     "stat_plan": {"plan_id": "plan"},
+    "job": {},
+    "job_execution": {"job_id": "job", "blocked_by": "job_execution", "parent_id": "job_execution"},
+    "job_slot": {"job_id": "job", "execution_id": "job_execution"},
+    "job_attempt": {"execution_id": "job_execution"},
+    "job_output": {"execution_id": "job_execution"},
+    "job_notice": {"execution_id": "job_execution"},
 }
 """Which columns of a table name rows of which other table."""
 _OWNED = (
     *_REFERENCES,
     "audit",
     "idempotency_key",
+    "job_calendar",
+    "job_switch",
     "outbox",
     "scale",
     "service_account",
@@ -34,6 +42,19 @@ _OWNED = (
     "tenant_zone",
 )
 """Every table whose rows are a tenant's."""
+_NAMELESS = frozenset(
+    {
+        "inbox",
+        "inbox_attempt",
+        "slot",
+        "delivery_attempt",
+        "stat_plan",
+        "job_slot",
+        "job_attempt",
+        "job_output",
+    }
+)
+"""Those without an id of their own."""
 _SUBJECTS = {"tasks": "task", "enrollments": "enrollment", "plans": "plan", "testees": "testee"}
 _AUDITED = {
     "task": "task",
@@ -42,6 +63,7 @@ _AUDITED = {
     "testee": "testee",
     "execution": "execution",
     "notification": "delivery",
+    "job": "job",
     "user": "app_user",
     "service_account": "service_account",
 }
@@ -66,11 +88,7 @@ def _laws() -> list[Law]:
         for table in _OWNED
     ]  # fmt: skip
     for table, columns in _REFERENCES.items():
-        whose = (
-            "a.id"
-            if table not in ("inbox", "inbox_attempt", "slot", "delivery_attempt", "stat_plan")
-            else "''"
-        )
+        whose = "a.id" if table not in _NAMELESS else "''"
         laws += [_crossing(table, whose, f"a.{column}", other) for column, other in columns.items()]
     for kind, table in _SUBJECTS.items():
         subject = "split_part(a.subject, '/', 2)::uuid"

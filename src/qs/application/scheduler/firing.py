@@ -34,6 +34,7 @@ class DutyFiring:
     The database's time says what is due. Of the slots that passed since a duty last fired only the newest is
     fired; it stands for all of them. While an execution that the clock fired is not over, the duty's next slots
     are skipped: the database admits one such execution per duty, so a long sweep never runs beside the next.
+    While timed firing is stopped for everybody, nothing is fired.
     """
 
     def __init__(
@@ -69,6 +70,9 @@ class DutyFiring:
     async def _due(self) -> list[Duty]:
         # Most ticks find nothing; they cost one short read and no lock.
         async with self._unit_of_work(PLATFORM_TENANT) as uow:
+            firing, _ = await uow.switch.firing()
+            if not firing:
+                return []
             now = await uow.system_now()
             newest = await uow.slots.newest(duty.name for duty in self._duties)
         # Equality, not order: slots fired while the database's clock ran ahead must not stop the ones of now.

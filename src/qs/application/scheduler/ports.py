@@ -112,9 +112,22 @@ class SlotRepository(Protocol):
         ...
 
 
+class SwitchRepository(Protocol):
+    """Stops and starts the tenant's clock; the platform's is everybody's."""
+
+    async def firing(self) -> tuple[bool, datetime | None]:
+        """Whether the tenant's clock fires, and since when it does or does not; None if it was never switched."""
+        ...
+
+    async def turn(self, firing: bool, actor: str) -> bool:
+        """False when it was so already."""
+        ...
+
+
 class SchedulerUnitOfWork(UnitOfWork, Protocol):
     executions: ExecutionRepository
     slots: SlotRepository
+    switch: SwitchRepository
 
     async def system_now(self) -> datetime:
         """The database's own time, which decides what is due."""

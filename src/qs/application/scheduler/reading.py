@@ -31,6 +31,11 @@ class DutyReading:
         self._unit_of_work = unit_of_work
         self._internal_clock = internal_clock
 
+    @property
+    def duties(self) -> Sequence[Duty]:
+        """All of them, in their standing order."""
+        return self._duties
+
     async def jobs(self, tenant_id: UUID) -> list[DutyState]:
         """Every duty in its standing order; what ran for the whole platform ran for this tenant too."""
         names = [duty.name for duty in self._duties]

@@ -1,6 +1,9 @@
 """Why the scheduler context says no. One class per cause."""
 
-from qs.domain.kernel.errors import Absent, QsError, Unavailable
+from collections.abc import Sequence
+from uuid import UUID
+
+from qs.domain.kernel.errors import Absent, Invalid, Problem, QsError, Refused, Unavailable
 
 
 class ExecutionAbsent(Absent):
@@ -30,3 +33,97 @@ class TooManyWaiting(Unavailable):
 class ShuttingDown(Unavailable):
     code = "execution.shutting_down"
     sentence = "this process is stopping and takes no new executions; ask again in a moment"
+
+
+class JobAbsent(Absent):
+    code = "job.absent"
+    sentence = "there is no such job; check the id or the name"
+
+
+class JobNameTaken(Refused):
+    code = "job.name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a job named {name!r} already; change that one, or choose another name")
+
+
+class JobReadOnly(Refused):
+    """A job is written down elsewhere, and would be put back from there."""
+
+    code = "job.read_only"
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(f"the job {name!r} is {where}, so it cannot be changed here; change it there")
+
+
+class ChainCycle(Invalid):
+    code = "job.chain_cycle"
+
+    def __init__(self, way: Sequence[str]) -> None:
+        self.way = tuple(way)
+        told = " → ".join(way)
+        super().__init__(
+            [Problem("/chain", f"must not lead back to the job it began at ({told})")],
+            f"these jobs would start one another for ever: {told}; leave one link out",
+        )
+
+
+class JobBusy(Refused):
+    """A job that must not run beside itself is active."""
+
+    code = "job.busy"
+
+    def __init__(self, name: str, execution_id: UUID) -> None:
+        self.execution_id = execution_id
+        super().__init__(
+            f"the job {name!r} is running already (execution {execution_id}); wait for its end, cancel it, or run "
+            "with force=true"
+        )
+
+
+class ExecutionOver(Refused):
+    code = "execution.over"
+
+    def __init__(self, execution_id: UUID, status: str) -> None:
+        super().__init__(
+            f"the execution {execution_id} is {status} already, so this cannot change it any more"
+        )
+
+
+class ExecutionNotOver(Refused):
+    code = "execution.not_over"
+
+    def __init__(self, execution_id: UUID, status: str) -> None:
+        super().__init__(f"the execution {execution_id} is {status}; cancel it or wait for its end first")
+
+
+class ExecutionNotAwaited(Refused):
+    code = "execution.not_awaited"
+
+    def __init__(self, execution_id: UUID) -> None:
+        super().__init__(
+            f"the execution {execution_id} does not wait for a report: it has not begun, or its worker tells by itself "
+            "how it ended; only jobs with async: true are reported on"
+        )
+
+
+class JobBroken(Refused):
+    code = "job.config_error"
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(
+            f"the job {name!r} cannot be carried out as it is written ({detail}); correct it first"
+        )
+
+
+class CalendarAbsent(Absent):
+    code = "calendar.absent"
+    sentence = "there is no calendar of that name; check the name"
+
+
+class CalendarInUse(Refused):
+    code = "calendar.in_use"
+
+    def __init__(self, name: str, jobs: Sequence[str]) -> None:
+        shown = ", ".join(repr(job) for job in jobs[:5]) + (" and others" if len(jobs) > 5 else "")
+        super().__init__(f"the calendar {name!r} is followed by {shown}; change these jobs first")

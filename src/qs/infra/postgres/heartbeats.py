@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,8 +14,10 @@ BEAT_EVERY_S = 5.0
 
 _BEAT = text(
     """
-INSERT INTO worker_heartbeat (worker, role, host) VALUES (:worker, :role, :host)
-ON CONFLICT (worker) DO UPDATE SET seen_at = clock_timestamp()
+INSERT INTO worker_heartbeat (worker, role, host, clock_offset_ms)
+VALUES (:worker, :role, :host, round(extract(epoch FROM CAST(:now AS timestamptz) - clock_timestamp()) * 1000))
+ON CONFLICT (worker) DO UPDATE SET seen_at = clock_timestamp(), clock_offset_ms = excluded.clock_offset_ms
+RETURNING draining
 """
 )
 # Whoever was killed leaves its row; it says when it was last seen, and goes when nobody asks any more.
@@ -31,12 +34,17 @@ class Heartbeat:
         self._host = socket.gethostname()
         self._worker = f"{role}@{self._host}:{os.getpid()}:{secrets.token_hex(3)}"
 
-    async def beat(self) -> None:
-        """Says that this process works; it counts as gone when it has not for some beats."""
+    async def beat(self) -> bool:
+        """Says that this process works; it counts as gone when it has not for some beats.
+
+        Whether somebody wants it to take on nothing more.
+        """
         async with self._engine.connect() as connection:
-            await connection.execute(_BEAT, {"worker": self._worker, "role": self._role, "host": self._host})
+            told = {"worker": self._worker, "role": self._role, "host": self._host, "now": datetime.now(UTC)}
+            draining = bool(await connection.scalar(_BEAT, told))
             await connection.execute(_FORGET)
             await commit(connection, "heartbeat.beat")
+        return draining
 
     async def end(self) -> None:
         """Says that it ended in order."""

@@ -5,13 +5,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.readiness import Check, NotReady
+from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.infra.postgres.migrate import known_revisions
+from qs.infra.postgres.roles import SWEEPER
 
 _UNDEFINED_TABLE = "42P01"
 _CRON_WAS_SEEN = text(
     "SELECT EXISTS (SELECT FROM worker_heartbeat"
     " WHERE role = 'cron' AND seen_at > clock_timestamp() - interval '30 seconds')"
 )
+
+_IS_STOPPED = text("SELECT EXISTS (SELECT FROM job_switch WHERE tenant_id = :platform AND NOT firing)")
 
 
 class PostgresReadiness:
@@ -42,6 +46,12 @@ class PostgresReadiness:
 
     async def clocks_run(self) -> None:
         async with self._engine.connect() as connection:
+            await connection.execute(text(f"SET LOCAL ROLE {SWEEPER}"))
+            if await connection.scalar(_IS_STOPPED, {"platform": PLATFORM_TENANT}):
+                raise NotReady(
+                    "timed firing was stopped for everybody, so nothing is opened, expired or run by itself; start it "
+                    "by POST /api/v1/scheduler/start as a platform account, or `qs scheduler start --platform`"
+                )
             if not await connection.scalar(_CRON_WAS_SEEN):
                 raise NotReady(
                     "no cron worker was seen for 30 s, so nothing is opened or expired by itself; start one, "

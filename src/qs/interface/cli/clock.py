@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from qs.application.kernel.business_time import ClockAdvancing, ClockReading
+from qs.domain.kernel.durations import parse_duration
 from qs.interface.cli.output import Json, emit, misuse, run_async
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import actor
-from qs.settings.types import parse_duration
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -70,6 +70,6 @@ def _instant(text: str) -> datetime:
 
 def _duration(text: str) -> timedelta:
     try:
-        return timedelta(seconds=parse_duration(text))
+        return parse_duration(text)
     except (ValueError, OverflowError):
         misuse(f"--by {text[:60]} is no duration; write it such as 90s, 1h30m or 7d")

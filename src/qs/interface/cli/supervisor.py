@@ -36,6 +36,8 @@ class Program:
     """The whole environment of the program; None for the supervisor's own."""
     descriptors: Sequence[int] = ()
     """Open files of the supervisor that the program gets under the same numbers."""
+    heeds_usr1: bool = False
+    """Whether SIGUSR1 has it read its jobs anew; to any other program it would be the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Child:
             pass_fds=tuple(program.descriptors),
             # A terminal's Ctrl-C is for the supervisor, which then stops its children in order.
             start_new_session=True,
-            preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - there is one thread here
+            preexec_fn=lambda: _begin(program, parent),  # noqa: PLW1509 - there is one thread here
         )
         self._descriptor = self._watched()
         self._ended = asyncio.get_running_loop().create_future()
@@ -93,6 +95,11 @@ class Child:
             # Whatever it started ends with it. Its number is its own until it has been waited for.
             _kill_group(self.pid)
         return self._process.wait()
+
+    def poke(self) -> None:
+        """Sends it SIGUSR1."""
+        if not self._ended.done():
+            signal.pidfd_send_signal(self._descriptor, signal.SIGUSR1)
 
     async def stop(self, grace: float) -> int:
         """Ends it: asks by SIGTERM, and after ``grace`` seconds by SIGKILL to its whole group."""
@@ -132,6 +139,13 @@ class Supervisor:
     """Seconds a program has to end by itself; API and workers allow themselves 20 and need some to give things back."""
     on_death: Callable[[Program, int], None] = lambda program, exit_code: None
     """Told of every end that nobody asked for, before the program is started again."""
+    _children: set[Child] = field(default_factory=set, init=False)
+
+    def poke(self) -> None:
+        """Hands SIGUSR1 on to the programs that heed it."""
+        for child in self._children:
+            if child.program.heeds_usr1:
+                child.poke()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs every program until ``stop`` is set, and returns when all of them have ended."""
@@ -161,9 +175,13 @@ class Supervisor:
             log.warning("program_not_started", program=program.name, error=os.strerror(error.errno or 0))
             return NOT_STARTED, 0.0
         log.info("program_started", program=program.name, pid=child.pid)
-        if not await self._watch(child, stop):
-            return None
-        return await child.wait(), child.lived
+        self._children.add(child)
+        try:
+            if not await self._watch(child, stop):
+                return None
+            return await child.wait(), child.lived
+        finally:
+            self._children.discard(child)
 
     async def _watch(self, child: Child, stop: asyncio.Event) -> bool:
         """Whether the child died by itself; else it has been stopped."""
@@ -178,22 +196,46 @@ class Supervisor:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGTERM, SIGINT and SIGHUP set while the block runs in an event loop."""
+def stop_on_signals(poke: Callable[[], None] | None = None) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM, SIGINT and SIGHUP set while the block runs in an event loop.
+
+    With ``poke`` SIGUSR1 calls that, and so does SIGHUP to a process without a terminal, as a service manager sends it
+    to have files read anew; from a terminal it says that this is gone.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
+    handlers: dict[signal.Signals, Callable[[], None]] = dict.fromkeys(_STOP_SIGNALS, stop.set)
+    if poke is not None:
+        handlers[signal.SIGUSR1] = poke
+        if not _has_terminal():
+            handlers[signal.SIGHUP] = poke
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield stop
     finally:
-        for number in _STOP_SIGNALS:
+        for number in handlers:
             loop.remove_signal_handler(number)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _kill_group(leader: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def _begin(program: Program, parent: int) -> None:
+    if program.heeds_usr1:
+        # Until it listens, being asked to read something anew must not be its end.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _die_with(parent)
 
 
 def _die_with(parent: int) -> None:

@@ -7,10 +7,10 @@ import typer
 
 from qs.application.identity.ports import AccessToken
 from qs.domain.identity.scopes import grantable
+from qs.domain.kernel.durations import parse_duration
 from qs.interface.cli.output import Json, emit, misuse, misusing, run_async
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, tenant_of
-from qs.settings.types import parse_duration
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -50,7 +50,7 @@ async def _issue(slug: str, scopes: list[str], ttl: timedelta) -> AccessToken:
 
 def _length(text: str) -> timedelta:
     try:
-        length = timedelta(seconds=parse_duration(text))
+        length = parse_duration(text)
     except (ValueError, OverflowError):
         length = timedelta()
     if not timedelta(seconds=1) <= length <= _LONGEST:

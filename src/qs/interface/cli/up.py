@@ -93,7 +93,8 @@ class _Service:
     async def run(self, tell: Any) -> None:
         """Returns when all has ended; ``tell`` is called once, when the API answers."""
         reading, writing = os.pipe()
-        with stop_on_signals() as stop, os.fdopen(reading), os.fdopen(writing, "w"):
+        supervisor = Supervisor(self._programs(writing))
+        with stop_on_signals(supervisor.poke) as stop, os.fdopen(reading), os.fdopen(writing, "w"):
 
             def answers() -> None:
                 asyncio.get_running_loop().remove_reader(reading)
@@ -106,7 +107,8 @@ class _Service:
                     stop.set()
 
             asyncio.get_running_loop().add_reader(reading, answers)
-            await Supervisor(self._programs(writing), on_death=died).run(stop)
+            supervisor.on_death = died
+            await supervisor.run(stop)
 
     def _programs(self, ready_fd: int) -> Sequence[Program]:
         descriptors = (self.listener.fileno(), ready_fd)

@@ -54,11 +54,17 @@ def role_programs(roles: tuple[str, ...], environment: dict[str, str]) -> list[P
     """The program of each role, once."""
     # -P: a directory named workers where qs happens to be called must not be taken for ours.
     return [
-        Program(role, (sys.executable, "-P", "-m", "workers", role), environment)
+        Program(
+            role,
+            (sys.executable, "-P", "-m", "workers", role),
+            environment,
+            heeds_usr1=role == "ticker",
+        )
         for role in dict.fromkeys(roles)
     ]
 
 
 async def _supervise(programs: list[Program]) -> None:
-    with stop_on_signals() as stop:
-        await Supervisor(programs).run(stop)
+    supervisor = Supervisor(programs)
+    with stop_on_signals(supervisor.poke) as stop:
+        await supervisor.run(stop)

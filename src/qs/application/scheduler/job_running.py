@@ -1,0 +1,262 @@
+"""Runs executions of jobs: claims what waits, does the attempts, and writes how they ended."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from uuid import UUID
+
+import structlog
+
+from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, Executor
+from qs.application.scheduler.job_ports import (
+    AcrossTenants,
+    ClaimedRun,
+    Held,
+    JobUnitOfWorkFactory,
+    QueueLimits,
+)
+from qs.application.scheduler.run_ends import RunEnds
+from qs.application.scheduler.run_output import RunOutput
+from qs.domain.scheduler.execution import Lease
+from qs.domain.scheduler.job_execution import JOB_LEASE, RunStatus
+
+_log = structlog.get_logger()
+
+# What an executor may take beyond its timeout to stop what it began.
+_GRACE = timedelta(seconds=30)
+
+
+@dataclass(eq=False, slots=True)
+class _Running:
+    run: ClaimedRun
+    task: "asyncio.Task[None] | None" = None
+    stop_as: RunStatus | None = None
+    """Set before the task is canceled: what it was asked to stop as."""
+    taken_away: bool = False
+
+
+class JobRunning:
+    """The executions that this process works on; there is one of it per process.
+
+    An execution is written to only under the epoch it was claimed with: a process that slept past its lease finds its
+    writes refused, and stops the work it can still stop.
+    """
+
+    def __init__(
+        self,
+        unit_of_work: JobUnitOfWorkFactory,
+        across: AcrossTenants,
+        executors: Mapping[str, Executor],
+        ends: RunEnds,
+        worker: str,
+        *,
+        concurrency: int = 10,
+        limits: QueueLimits | None = None,
+        lease: Lease = JOB_LEASE,
+    ) -> None:
+        self.worker = worker
+        self.lease = lease
+        self._unit_of_work = unit_of_work
+        self._across = across
+        self._executors = executors
+        self._ends = ends
+        self._concurrency = concurrency
+        self._limits = limits or QueueLimits({})
+        self._running: dict[UUID, _Running] = {}
+        self._room = asyncio.Event()
+        self._claiming = True
+        self._turn = random.randrange(1 << 16)  # noqa: S311 - no secret
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def free(self) -> int:
+        """How many more executions this process may hold."""
+        return max(0, self._concurrency - len(self._running)) if self._claiming else 0
+
+    def pause(self) -> None:
+        """Claims nothing from now on; what is held goes on."""
+        self._claiming = False
+
+    def go_on(self) -> None:
+        self._claiming = True
+
+    async def room(self) -> None:
+        """Returns when there is room for another execution."""
+        while not self.free:
+            self._room.clear()
+            await self._room.wait()
+
+    async def take(self) -> int:
+        """Claims what waits, as much as there is room for, and works on it in the background; how many that were."""
+        free = self.free
+        if not free:
+            return 0
+        tenants = list(await self._across.waiting())
+        if not tenants:
+            return 0
+        # A tenant with a long queue takes its turn like one with a short one.
+        self._turn += 1
+        first = self._turn % len(tenants)
+        share = max(1, free // len(tenants))
+        taken = 0
+        for tenant_id in (*tenants[first:], *tenants[:first]):
+            room = min(share, self.free)
+            if room <= 0:
+                break
+            taken += await self._claim(tenant_id, room)
+        return taken
+
+    async def _claim(self, tenant_id: UUID, limit: int) -> int:
+        async with self._unit_of_work(tenant_id) as uow:
+            await uow.hurry()
+            claimed = await uow.runs.claim(
+                self.worker,
+                limit,
+                kinds=tuple(self._executors),
+                limits=self._limits,
+                lease=self.lease.length,
+            )
+            if not claimed:
+                return 0
+            await uow.commit("run.claim")
+        for run in claimed:
+            self.carry_on(run)
+        return len(claimed)
+
+    def carry_on(self, run: ClaimedRun) -> None:
+        """Works in the background on an execution that was claimed for this process."""
+        running = _Running(run)
+        self._running[run.execution.id] = running
+        running.task = asyncio.create_task(self._work(running), name=f"run-{run.execution.id}")
+
+    async def beat(self) -> None:
+        """Says of everything held that it is alive, and stops what was asked to stop or was taken away."""
+        held = [each for each in self._running.values() if not each.taken_away]
+        for tenant_id, own in groupby(
+            sorted(held, key=lambda each: each.run.execution.tenant_id),
+            key=lambda each: each.run.execution.tenant_id,
+        ):
+            await self._beat(tenant_id, list(own))
+
+    async def _beat(self, tenant_id: UUID, own: list[_Running]) -> None:
+        async with self._unit_of_work(tenant_id) as uow:
+            await uow.hurry()
+            answers = await uow.runs.beat([_held(each.run) for each in own], self.lease.length)
+            await uow.commit("run.beat")
+        for each in own:
+            execution_id = each.run.execution.id
+            if execution_id not in answers:
+                # Ended a moment ago by ourselves, or it is another's by now.
+                if execution_id in self._running and each.task is not None and not each.task.done():
+                    each.taken_away = True
+                    each.task.cancel()
+            elif (as_ := answers[execution_id]) is not None and each.stop_as is None:
+                each.stop_as = as_
+                if each.task is not None:
+                    each.task.cancel()
+
+    async def _work(self, running: _Running) -> None:
+        execution, definition = running.run.execution, running.run.definition
+        output = RunOutput(self._unit_of_work, execution.tenant_id, _held(running.run), execution.attempt)
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(
+            execution_id=str(execution.id), job_id=str(execution.job_id)
+        ):
+            try:
+                outcome = await self._attempt(running, output)
+            except asyncio.CancelledError:
+                # Uncanceled: the end of what was stopped has to be written as any other.
+                if (task := asyncio.current_task()) is not None:
+                    task.uncancel()
+                if running.stop_as is None:
+                    await self._let_go(running, output)
+                    return
+                outcome = AttemptOutcome(
+                    status=AttemptStatus.CANCELED, error=f"stopped on request ({running.stop_as.value})"
+                )
+            except Exception as error:  # noqa: BLE001 - whatever an executor raises is the end of an attempt
+                # The text of an unforeseen error may hold anything, a secret among it; its log line has the rest.
+                _log.warning("executor_failed", kind=definition.target.kind, exc_info=True)
+                outcome = AttemptOutcome(
+                    status=AttemptStatus.FAILED,
+                    code="error",
+                    error=f"internal error ({type(error).__name__})",
+                )
+            await output.close()
+            try:
+                await self._ends.written(running.run, outcome, running.stop_as, began)
+            finally:
+                self._forget(running)
+
+    async def _attempt(self, running: _Running, output: RunOutput) -> AttemptOutcome:
+        execution, definition = running.run.execution, running.run.definition
+        timeout = definition.policies.timeouts.attempt
+        if execution.end_before is not None and execution.started_at is not None:
+            # Both are the database's time; how long is left does not depend on this machine's clock.
+            assert execution.lease_until is not None
+            now = execution.lease_until - self.lease.length
+            timeout = min(timeout, max(execution.end_before - now, timedelta(0)))
+        executor = self._executors[definition.target.kind]
+        attempt = Attempt(
+            execution_id=execution.id,
+            job_id=execution.job_id,
+            job_name=execution.job_name,
+            tenant_id=execution.tenant_id,
+            scheduled_at=execution.scheduled_at,
+            number=execution.attempt,
+            idempotency_key=execution.key,
+            actor=execution.actor,
+            timeout=timeout,
+            target=definition.target.spec,
+            payload=execution.payload,
+            output=output,
+        )
+        try:
+            async with asyncio.timeout((timeout + _GRACE).total_seconds()):
+                return await executor.execute(attempt)
+        except TimeoutError:
+            return AttemptOutcome(
+                status=AttemptStatus.TIMED_OUT, code="timeout", error="the attempt did not end in time"
+            )
+
+    async def _let_go(self, running: _Running, output: RunOutput) -> None:
+        await output.close()
+        if not running.taken_away:
+            try:
+                async with self._unit_of_work(running.run.execution.tenant_id) as uow:
+                    await uow.hurry()
+                    await uow.runs.give_back([_held(running.run)])
+                    await uow.commit("run.give_back")
+            except Exception:  # noqa: BLE001 - the lease runs out by itself
+                _log.warning("give_back_failed", execution_id=str(running.run.execution.id), exc_info=True)
+        self._forget(running)
+
+    def _forget(self, running: _Running) -> None:
+        self._running.pop(running.run.execution.id, None)
+        self._room.set()
+
+    async def drain(self, within: timedelta) -> None:
+        """Waits for what is held, claims nothing more, and gives back what does not end in time."""
+        self.pause()
+        deadline = time.monotonic() + within.total_seconds()
+        while self._running and time.monotonic() < deadline:
+            self._room.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(deadline - time.monotonic(), 0.01)):
+                    await self._room.wait()
+        tasks = [each.task for each in self._running.values() if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GRACE.total_seconds())
+
+
+def _held(run: ClaimedRun) -> Held:
+    return Held(run.execution.id, run.execution.epoch)
