@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import chilling, enrollment, events, figures, http, memory, sweep
+from bench import chilling, enrollment, events, figures, http, jobs, memory, sweep
 from bench.harness import Case, Outcome, measure, write
 from bench.world import World, world
 
@@ -22,6 +22,8 @@ _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
     "counting": lambda scene, options: figures.counting(scene, options.events),
     "sync": lambda scene, options: figures.syncing(scene, options.places),
     "validation": lambda scene, options: figures.validating(scene, options.keys),
+    "firing": lambda scene, options: jobs.firing(scene, options.jobs, options.idle),
+    "executing": lambda scene, options: jobs.executing(scene, options.executions),
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
 }
@@ -91,6 +93,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000, help="events published and acted on in a round")
     parser.add_argument("--places", type=int, default=20_000, help="changed counters synced in a round")
     parser.add_argument("--keys", type=int, default=100_000, help="figures validated in a round")
+    parser.add_argument("--jobs", type=int, default=10_000, help="jobs due at once in a round")
+    parser.add_argument("--idle", type=int, default=10_000, help="further jobs that are not due")
+    parser.add_argument("--executions", type=int, default=5_000, help="no-op executions in a round")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")
     parser.add_argument(
         "--database-url", help="a PostgreSQL to use (as a superuser) instead of an embedded one"

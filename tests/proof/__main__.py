@@ -40,6 +40,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "frozen": freezing.frozen,
     "clock": clock_jumps.jumps,
     "poison": poison.poison,
+    "deadly": poison.deadly,
     "rolling": rolling.rolling,
     "controls": controls.controls,
     "controls_by_chance": controls.controls_by_chance,

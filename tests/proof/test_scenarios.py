@@ -15,6 +15,7 @@ from tests.proof.servers import Servers
         pytest.param(freezing.frozen, 0.06, id="frozen"),
         pytest.param(clock_jumps.jumps, 0.17, id="clock"),
         pytest.param(poison.poison, 0.1, id="poison"),
+        pytest.param(poison.deadly, 0.2, id="deadly"),
         pytest.param(rolling.rolling, 0.1, id="rolling"),
     ],
 )

@@ -21,7 +21,7 @@ _REFERENCES = {
     "job_slot": {"job_id": "job", "execution_id": "job_execution"},
     "job_attempt": {"execution_id": "job_execution"},
     "job_output": {"execution_id": "job_execution"},
-    "job_notice": {"execution_id": "job_execution"},
+    "job_notice": {"job_id": "job", "execution_id": "job_execution"},
 }
 """Which columns of a table name rows of which other table."""
 _OWNED = (

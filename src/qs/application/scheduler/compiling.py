@@ -10,9 +10,11 @@ from qs.application.scheduler.executors import Executor
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.scheduler.job import ConfigError, Job, JobDefinition
 from qs.domain.scheduler.policies import Misfire, MisfirePolicy
-from qs.domain.scheduler.triggers import Calendar, Trigger, TriggerKind, jittered, read_trigger
+from qs.domain.scheduler.triggers import Calendar, Trigger, TriggerKind, TriggerSpec, jittered, read_trigger
 
 _KEPT = 20_000
+# `@every` under cron is a duration, whose grid has an anchor of its own.
+_OF_THE_WALL = frozenset({TriggerKind.CRON, TriggerKind.DAILY, TriggerKind.WEEKLY, TriggerKind.MONTHLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class JobCompiling:
         self._executors = executors
         self._default_timezone = default_timezone
         self._kept: OrderedDict[tuple[UUID, int, int], CompiledJob] = OrderedDict()
+        self._triggers: OrderedDict[TriggerSpec, Trigger] = OrderedDict()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -84,19 +87,29 @@ class JobCompiling:
         problems: list[Problem] = []
         trigger: Trigger | None = None
         try:
-            trigger = read_trigger(
-                definition.trigger,
-                job_id=job_id,
-                default_timezone=self._default_timezone,
-                calendar=calendar,
-                anchor=anchor,
-            )
+            trigger = self._trigger(job_id, definition.trigger, calendar, anchor)
         except Invalid as error:
             problems += error.problems
         problems += self._target_problems(definition)
         if problems or trigger is None:
             raise Invalid(problems)
         return CompiledJob(job_id, definition, trigger, _misfire(definition))
+
+    def _trigger(
+        self, job_id: UUID, spec: TriggerSpec, calendar: Calendar | None, anchor: datetime
+    ) -> Trigger:
+        """Raises TriggerInvalid. What depends on nothing but its text is the same for all jobs that are written so."""
+        shared = calendar is None and spec.type in _OF_THE_WALL and "H" not in spec.schedule.upper()
+        if shared and (known := self._triggers.get(spec)) is not None:
+            return known
+        trigger = read_trigger(
+            spec, job_id=job_id, default_timezone=self._default_timezone, calendar=calendar, anchor=anchor
+        )
+        if shared and trigger.kind in _OF_THE_WALL:
+            self._triggers[spec] = trigger
+            if len(self._triggers) > _KEPT:
+                self._triggers.popitem(last=False)
+        return trigger
 
     def _target_problems(self, definition: JobDefinition) -> list[Problem]:
         kind = definition.target.kind
