@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from tests.proof import bugs_of_duties, bugs_of_events, bugs_of_tasks, poison
+from tests.proof import bugs_of_duties, bugs_of_events, bugs_of_tasks, jobs, poison
+from tests.proof.bugs_of_jobs import BUGS_OF_JOBS
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,23 @@ BUGS = {
 
 
 # Changes that are no bugs: what they bring about the product has to stand.
-_TRIALS = {poison.KILLED_BY_EVENTS: poison.killed_by_events}
+_TRIALS = {poison.KILLED_BY_EVENTS: poison.killed_by_events, jobs.WORKING_JOBS: jobs.working_jobs}
 
 
 def apply(name: str) -> None:
     """Every process that is forked from this one has the bug."""
+    if name in BUGS_OF_JOBS:
+        jobs.working_jobs()
+        BUGS_OF_JOBS[name][0]()
+        return
     (_TRIALS.get(name) or BUGS[name].apply)()
 
 
 async def prepare(name: str, database_url: str) -> None:
     """The database no longer has what would keep the damage of the bug from being done."""
-    change = None if name in _TRIALS else BUGS[name].prepare
+    change = BUGS_OF_JOBS[name][1] if name in BUGS_OF_JOBS else None
+    if name in BUGS:
+        change = BUGS[name].prepare
     if change is None:
         return
     connection = await asyncpg.connect(database_url)

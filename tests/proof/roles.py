@@ -21,6 +21,7 @@ from qs.application.kernel import crash
 from qs.application.kernel.subscribing import Subscribing
 from qs.application.notification.sending import Sending
 from qs.application.scheduler.executing import DutyExecutions
+from qs.application.scheduler.job_running import JobRunning
 from qs.application.statistics import holding
 from qs.container import Container, build_container
 from qs.domain.scheduler.duty import Duty, Every
@@ -35,6 +36,7 @@ from tests.proof.traps import Trap, springing
 
 WORKERS = ("cron", "relay", "notifications", "statistics")
 ROLES = ("api", *WORKERS)
+OF_JOBS = ("ticker", "executions")
 
 # How often is no setting: hourly or daily.
 _A_LITTLE = timedelta(seconds=0.5)
@@ -44,7 +46,7 @@ _SELDOM = ("expiry", "sync-daily", "sync-accumulated", "sync-plan", "validate", 
 def load() -> None:
     """Everything that a role imports is imported."""
     for name in (
-        *(f"workers.{role}" for role in WORKERS),
+        *(f"workers.{role}" for role in (*WORKERS, *OF_JOBS)),
         "uvicorn.lifespan.on",
         "qs.interface.cli.protocol",
     ):
@@ -101,6 +103,9 @@ def _scale_down(duties_every: timedelta) -> None:
     replace(idempotency_keys, "LEASE", timedelta(seconds=2))
     _default(holding.SyncHolding, "lease", timedelta(seconds=1.5))
     _default(DutyExecutions, "lease", Lease(timedelta(seconds=1.5), timedelta(seconds=0.4)))
+    _default(JobRunning, "lease", Lease(timedelta(seconds=1.5), timedelta(seconds=0.4)))
+    replace(import_module("workers.ticker"), "RESCUE_EVERY_S", 0.2)
+    replace(import_module("workers.executions"), "LOOK_EVERY_S", 0.2)
     _default(Subscribing, "handling_limit", timedelta(seconds=1))
     _default(Subscribing, "first_delay", timedelta(milliseconds=100))
     _default(Subscribing, "longest_delay", timedelta(seconds=1))

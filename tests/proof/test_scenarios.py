@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.proof import clock_jumps, freezing, poison, redis_faults, rolling
+from tests.proof import clock_jumps, freezing, jobs, poison, redis_faults, rolling
+from tests.proof.bugs_of_jobs import BUGS_OF_JOBS
 from tests.proof.figures import Scenario
 from tests.proof.servers import Servers
 
@@ -16,6 +17,7 @@ from tests.proof.servers import Servers
         pytest.param(clock_jumps.jumps, 0.17, id="clock"),
         pytest.param(poison.poison, 0.1, id="poison"),
         pytest.param(poison.deadly, 0.2, id="deadly"),
+        pytest.param(jobs.jobs, 0.1, id="jobs"),
         pytest.param(rolling.rolling, 0.1, id="rolling"),
     ],
 )
@@ -25,3 +27,10 @@ async def test_a_scenario_on_a_small_scale_holds(
     figures = await scenario(proof_servers, seed, scale, lambda told: None)
 
     assert figures.holds, "\n".join(figures.lines(f"seed {seed}"))
+
+
+@pytest.mark.parametrize("bug", BUGS_OF_JOBS)
+async def test_a_bug_about_jobs_is_seen_within_a_hundred_rounds(
+    proof_servers: Servers, seed: int, bug: str
+) -> None:
+    assert await jobs.rounds_until_seen(proof_servers, seed, bug) is not None, f"seed {seed}"

@@ -64,7 +64,12 @@ def test_every_verb_promised_is_there() -> None:
         ),
         *(f"plan {word}" for word in ("list", "show", "create", "preview", "enroll", "import")),
         *(f"task {word}" for word in ("list", "show", "explain", "open", "expire", "reissue")),
-        *("events tail", "events replay", "embedded status", "embedded stop", "embedded psql", "config show"),
+        *("events tail", "events replay", "embedded status", "embedded stop", "embedded psql"),
+        *("config show", "config import"),
+        *(f"job {word}" for word in ("list", "show", "create", "apply", "diff", "export", "import", "run")),
+        *(f"job {word}" for word in ("enable", "disable", "next", "executions", "logs", "cancel", "retry")),
+        *(f"job {word}" for word in ("remove", "backfill", "preview")),
+        *(f"scheduler {word}" for word in ("start", "stop", "status", "sync")),
         *(f"stats {word}" for word in ("sync", "validate", "show", "plot")),
         *("notifications list", "notifications show", "notifications replay", "token create"),
     }

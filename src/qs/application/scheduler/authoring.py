@@ -1,5 +1,6 @@
 """Writes jobs: one at a time for people and clients, or as the whole set of a file, a table or the code."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -357,7 +358,12 @@ class JobAuthoring:
 def changed_fields(before: JobDefinition, after: JobDefinition) -> dict[str, tuple[Any, Any]]:
     """The fields of the document that differ, from and to."""
     old, new = write_job(before), write_job(after)
-    return {key: (old[key], new[key]) for key in new if old[key] != new[key]}
+    # Written out, since 1, 1.0 and true are equal in Python and no target takes one for the other.
+    return {key: (old[key], new[key]) for key in new if _written(old[key]) != _written(new[key])}
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _problem(job: Job) -> str | None:

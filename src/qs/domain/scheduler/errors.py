@@ -121,6 +121,18 @@ class CalendarAbsent(Absent):
     sentence = "there is no calendar of that name; check the name"
 
 
+class CalendarNameTaken(Refused):
+    code = "calendar.name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a calendar named {name!r} already; change that one, or choose another name")
+
+
+class NodeAbsent(Absent):
+    code = "node.absent"
+    sentence = "there is no such node; it may have ended, so list the nodes again"
+
+
 class CalendarInUse(Refused):
     code = "calendar.in_use"
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from qs.interface.cli.config_import import import_config
 from qs.interface.cli.output import Json, emit, failing_plainly, rows
 from qs.interface.cli.session import current_settings
 from qs.settings.keys import all_keys
@@ -27,6 +28,9 @@ def show(json_mode: Json = False) -> None:
             value = value[word]
         flat.append((name, _words(value), key.variable))
     emit(settings, json_mode, rows(("setting", "value", "variable"), flat))
+
+
+app.command("import")(import_config)
 
 
 def _words(value: object) -> object:

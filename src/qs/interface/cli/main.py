@@ -23,6 +23,8 @@ VERBS: Mapping[str, str] = {
     "task": "List, show, explain, open, expire and re-issue tasks.",
     "sweep": "Expire and open everything that is due now.",
     "stats": "Sync, validate, show and draw statistics.",
+    "job": "Write, run, follow and look after jobs.",
+    "scheduler": "Stop, start and look at timed firing.",
     "events": "Follow the event feed, or publish events again.",
     "notifications": "List, show and replay deliveries.",
     "clock": "Show business time, or advance it outside production.",
@@ -31,7 +33,7 @@ VERBS: Mapping[str, str] = {
     "user": "Users.",
     "service-account": "Service accounts for machines.",
     "token": "Access tokens for scripts.",
-    "config": "Show the settings in force, secrets masked.",
+    "config": "Show the settings in force, secrets masked, or import those of another system.",
 }
 """Every verb and group of verbs; the module of one is its name with underscores, holding a Typer ``app``."""
 

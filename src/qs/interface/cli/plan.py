@@ -12,8 +12,9 @@ from qs.application.plan.ports import Page
 from qs.application.plan.row_reading import read_csv
 from qs.domain.plan.plan import PlanStatus
 from qs.domain.plan.schedule import read_start_date
+from qs.interface.cli.files import read_bytes
 from qs.interface.cli.output import Json, emit, misusing, note, progress, rows, run_async
-from qs.interface.cli.plan_file import read_bytes, read_plan, read_schedule
+from qs.interface.cli.plan_file import read_plan, read_schedule
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, actor, read_id, tenant_of
 from qs.interface.rest.plan.bulk_dto import BulkView

@@ -1,12 +1,12 @@
 """A plan in a file: the fields of the API as YAML or JSON, read so that what they say is beyond doubt."""
 
-import sys
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from qs.interface.cli.files import read_bytes
 from qs.interface.cli.output import failing_plainly, misuse
 from qs.interface.rest.bodies import build
 from qs.interface.rest.parsing import is_storable
@@ -25,14 +25,6 @@ def read_plan(file: Path) -> dict[str, Any]:
 def read_schedule(file: Path) -> dict[str, Any]:
     """Of the same file what a preview takes."""
     return {name: value for name, value in read_plan(file).items() if name in PreviewBody.__struct_fields__}
-
-
-def read_bytes(file: Path) -> bytes:
-    """What the file holds, `-` being stdin; one that cannot be read is misuse."""
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        misuse(f"{file} cannot be read: {error.strerror}")
 
 
 class _Loader(yaml.SafeLoader):

@@ -35,7 +35,7 @@ class FileJobs:
             return None
         try:
             file = (
-                read_declared_jobs(self._path)
+                read_declared_jobs(content, str(self._path))
                 if self._settings_file
                 else read_job_file(content, str(self._path))
             )
