@@ -16,10 +16,10 @@ export PIP_ROOT_USER_ACTION = ignore
 CLEAN := env $(patsubst %,-u %,$(filter-out QS_PG_BIN QS_REDIS_BIN,$(filter QS_%,$(.VARIABLES))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-fast proof proof-long coverage check bench build clean
+.PHONY: help setup demo up scheduler-run scheduler-api scheduler-build test-scheduler-api test test-fast proof proof-long coverage check bench build clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the environment in .venv from the locked dependencies
 
@@ -39,6 +39,16 @@ demo: setup ## Play a published trial, enrollment to last expiry, in under 90 s
 
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/qs up
+
+scheduler-run: setup ## Run the clock and the workers of the jobs alone, until Ctrl-C
+	@$(BIN)/qs worker --roles ticker,executions
+
+scheduler-api: up ## Run the API with the jobs in its process group, until Ctrl-C
+
+scheduler-build: build ## Build the package, which has the scheduler in it
+
+test-scheduler-api: setup ## Run the tests of the scheduler's HTTP interface
+	@$(CLEAN) $(BIN)/python -m pytest -q -n 2 tests/integration/jobs_http
 
 test: setup ## Run the tests, all but those that need Debian's programs
 	@$(CLEAN) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not system and not fuzz and not proof and not proof_long"

@@ -74,7 +74,7 @@ async def run(container: Container, stop: asyncio.Event) -> None:
     """Works on executions until ``stop`` is set, then finishes or gives back what it holds."""
     redis_url = container.settings().redis.url
     assert redis_url is not None, "whoever starts a worker has found or started a Redis for it"
-    running, ends = container.job_running(), container.run_ends()
+    running, ends, notices = container.job_running(), container.run_ends(), container.notice_sending()
     claiming, beat_now = RunClaiming(running), asyncio.Event()
 
     def heard(channel: str) -> None:
@@ -103,12 +103,13 @@ async def run(container: Container, stop: asyncio.Event) -> None:
     loops = [
         Loop("claim", claiming.step, 0.0),
         Loop("listen", listen, 1.0),
+        Loop("notices", notices.send_due, LOOK_EVERY_S),
         WAKE_UPS.loop(stop, redis_url, {"claiming": claiming}),
     ]
     try:
         await keep_working("executions", loops, container.engine(), stop, on_drain=drain)
     finally:
-        await running.drain(DRAIN_WITHIN)
+        await asyncio.gather(running.drain(DRAIN_WITHIN), notices.drain(DRAIN_WITHIN))
         for task in (beating, writing):
             task.cancel()
         await asyncio.gather(beating, writing, return_exceptions=True)

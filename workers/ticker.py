@@ -86,10 +86,11 @@ async def run(container: Container, stop: asyncio.Event) -> None:
         await listener.listen(stop)
 
     sources = container.job_sources()
+    # Switched off by the settings, what waits is still done and what is lost still found.
+    clocks = [Loop("fire", clock.step, 0.0), Loop("sources", sources.look, SOURCES_EVERY_S)]
     loops = [
-        Loop("fire", clock.step, 0.0),
+        *(clocks if container.settings().scheduler.enabled else []),
         Loop("rescue", container.run_rescue().rescue, RESCUE_EVERY_S),
-        Loop("sources", sources.look, SOURCES_EVERY_S),
         Loop("listen", listen, 1.0),
     ]
     with _poked_by_signals(sources.poke):

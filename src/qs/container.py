@@ -66,6 +66,7 @@ from qs.application.statistics.reading import StatisticsReading
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
 from qs.application.statistics.validating import Validation
 from qs.domain.scheduler.duty import standing_duties
+from qs.domain.scheduler.notice_texts import language_of
 from qs.infra.auth.cipher import Cipher
 from qs.infra.auth.keys import Keyring
 from qs.infra.auth.passwords import Argon2Passwords
@@ -96,11 +97,13 @@ from qs.infra.postgres.ids import new_id
 from qs.infra.postgres.inbox import SqlDueAttempts
 from qs.infra.postgres.outbox_relay import SqlRelayOutbox
 from qs.infra.postgres.outbox_republishing import SqlRepublishingOutbox
-from qs.infra.postgres.retention import SqlForgettableRows
+from qs.infra.postgres.retention import SqlForgettableRows, SqlMonths
 from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.redis.streams import RedisEventStreams
 from qs.infra.scheduler.across_jobs import SqlAcrossTenants
+from qs.infra.scheduler.conditions import SqlJobConditions
 from qs.infra.scheduler.executions import SqlLostExecutions
+from qs.infra.scheduler.meter import RedisMeter
 from qs.infra.scheduler.nodes import NodeUnitsOfWork, SqlNodeBook
 from qs.infra.scheduler.unit_of_work import JobUnitsOfWork, SchedulerUnitsOfWork
 from qs.infra.statistics.calendars import RecordedCalendars
@@ -280,6 +283,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(SqlForgettableRows, engine, subscriptions),
         event_streams,
         providers.Singleton(making.how_long_to_keep, settings),
+        providers.Singleton(SqlMonths, engine),
     )
 
     # notification
@@ -429,11 +433,24 @@ class Container(containers.DeclarativeContainer):
         lambda settings: settings.scheduler.timezone or settings.timezone, settings
     )
     builtins = providers.Singleton(making.make_builtins, __self__)
-    job_executors = providers.Singleton(making.make_executors, settings, builtins.provider)
+    # Of its own: long calls of jobs must not take the connections that messages need.
+    _jobs_http = providers.Singleton(
+        lambda settings: GuardedClient(
+            settings.outbound.allow_networks,
+            max_connections=settings.worker.concurrency,
+            keep_alive=False,
+        ),
+        settings,
+    )
+    job_executors = providers.Singleton(making.make_executors, settings, _jobs_http, builtins.provider)
     job_compiling = providers.Singleton(JobCompiling, job_executors, _scheduler_timezone)
-    job_ending = providers.Singleton(JobEnding, job_compiling, new_id)
-    job_firing = providers.Singleton(JobFiring, job_uow, _across_jobs, job_compiling, new_id)
-    run_ends = providers.Singleton(RunEnds, job_uow, job_ending)
+    job_meter = providers.Singleton(RedisMeter, redis.provider)
+    _notice_writing = providers.Singleton(making.make_notice_writing, settings, new_id)
+    job_ending = providers.Singleton(JobEnding, job_compiling, new_id, _notice_writing, job_meter)
+    job_firing = providers.Singleton(
+        JobFiring, job_uow, _across_jobs, job_compiling, new_id, _notice_writing, job_meter
+    )
+    run_ends = providers.Singleton(RunEnds, job_uow, job_ending, measure=job_meter.provided.timed)
     job_running = providers.Singleton(
         JobRunning,
         job_uow,
@@ -455,6 +472,13 @@ class Container(containers.DeclarativeContainer):
     _node_uow = providers.Singleton(NodeUnitsOfWork, engine)
     node_reading = providers.Singleton(NodeReading, providers.Singleton(SqlNodeBook, engine), _node_uow)
     node_draining = providers.Singleton(NodeDraining, _node_uow)
+    mailer = providers.Singleton(making.make_mailer, settings)
+    language = providers.Callable(lambda settings: language_of(settings.lang), settings)
+    staff_contacts = providers.Singleton(SqlStaffReader, engine, personal_cipher)
+    notice_sending = providers.Singleton(
+        making.make_notice_sending, settings, engine, job_uow, guarded_http, mailer, job_meter
+    )
+    job_conditions = providers.Singleton(SqlJobConditions, engine)
 
 
 def build_container(settings: Settings) -> Container:
@@ -469,6 +493,7 @@ async def close(container: Container) -> None:
     """Ends background work and gives back what the container opened; calling it twice does no harm."""
     await container.background().drain(_BACKGROUND_ENDS_WITHIN)
     await container.guarded_http().aclose()
+    await container.job_meter().aclose()
     if container.settings().redis.url is not None:
         await container.redis().aclose()
     if container.engine.initialized if hasattr(container.engine, "initialized") else True:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.application.kernel.mailing import Mailer, UnsetMailer
 from qs.application.kernel.readiness import Check
 from qs.application.kernel.retention import Keep
 from qs.application.notification.composing import Composing
@@ -19,22 +21,36 @@ from qs.application.scheduler.authoring import JobAuthoring
 from qs.application.scheduler.builtins import Builtin
 from qs.application.scheduler.declaring import CodeJobs, DesiredJobs, JobSources
 from qs.application.scheduler.executors import Executor
-from qs.application.scheduler.job_ports import QueueLimits
+from qs.application.scheduler.job_ports import JobUnitOfWorkFactory, QueueLimits
+from qs.application.scheduler.metering import Meter
+from qs.application.scheduler.notice_writing import NoticeWriting
+from qs.application.scheduler.noticing import NoticeSending
+from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT, IdGenerator
 from qs.domain.notification.retrying import RetryPolicy
+from qs.domain.scheduler.notices import NoticeChannel
 from qs.domain.scheduler.policies import Retry
 from qs.infra.http.guarded import GuardedClient
+from qs.infra.mail.smtp import MailServer, SmtpMailer
 from qs.infra.notification.channels import choosing
-from qs.infra.notification.channels.email import MailServer
 from qs.infra.notification.ledger import SqlDueDeliveries
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.readiness import PostgresReadiness
 from qs.infra.redis.client import create_redis
 from qs.infra.scheduler.executors.builtin import BuiltinExecutor
+from qs.infra.scheduler.executors.command import CommandExecutor
+from qs.infra.scheduler.executors.command_file import read_command_list
+from qs.infra.scheduler.executors.http import HttpExecutor
+from qs.infra.scheduler.executors.kubernetes import KubernetesExecutor, KubernetesRules
+from qs.infra.scheduler.executors.secrets import SettingsSecrets
+from qs.infra.scheduler.job_notices import SqlDueNotices
+from qs.infra.scheduler.notice_carriers import MailCarrier, WebhookCarrier
 from qs.infra.scheduler.sources.files import FileJobs
 from qs.infra.scheduler.sources.sys_crontab import SysCrontabJobs
 from qs.interface.jobs import REGISTRATIONS
 from qs.settings import Settings
 from qs.settings.sources import find_file
+
+_log = structlog.get_logger()
 
 
 def make_engine(settings: Settings) -> AsyncEngine:
@@ -88,10 +104,42 @@ def make_builtins(container: Any) -> dict[str, Builtin]:
     return {builtin.name: builtin for builtin in made}
 
 
-def make_executors(settings: Settings, builtins: Callable[[], Mapping[str, Builtin]]) -> dict[str, Executor]:
-    """What this installation can run, by kind."""
-    executors: list[Executor] = [BuiltinExecutor(builtins)]
+def make_executors(
+    settings: Settings, client: GuardedClient, builtins: Callable[[], Mapping[str, Builtin]]
+) -> dict[str, Executor]:
+    """What this installation can run, by kind. What is off still says so to whoever writes such a job."""
+    scheduler = settings.scheduler
+    # What the operator put into the environment is his own and no other tenant's.
+    secrets = SettingsSecrets({}, os.environ, tenants=(DEFAULT_TENANT, PLATFORM_TENANT))
+    commands = None if scheduler.commands_file is None else read_command_list(scheduler.commands_file)
+    for name, why in (commands.refused if commands else {}).items():
+        _log.warning("command_refused", command=name, reason=why)
+    executors: list[Executor] = [
+        BuiltinExecutor(builtins),
+        HttpExecutor(client, secrets),
+        CommandExecutor(commands, secrets),
+        KubernetesExecutor(_kubernetes_rules(settings)),
+    ]
     return {executor.kind: executor for executor in executors}
+
+
+def _kubernetes_rules(settings: Settings) -> KubernetesRules | None:
+    rules = settings.scheduler.kubernetes
+    if rules.namespace is None:
+        return None
+    return KubernetesRules(
+        namespace=rules.namespace,
+        kubeconfig=rules.kubeconfig,
+        context=rules.context,
+        images=rules.images,
+        template_file=rules.template_file,
+        max_cpu=rules.max_cpu,
+        max_memory=rules.max_memory,
+        ttl=timedelta(seconds=rules.ttl_s),
+        grace=timedelta(seconds=rules.grace_s),
+        start=timedelta(seconds=rules.start_s),
+        max_deadline=timedelta(seconds=rules.max_deadline_s),
+    )
 
 
 def job_retry(settings: Settings) -> Retry:
@@ -138,15 +186,19 @@ def how_long_to_keep(settings: Settings) -> Keep:
     )
 
 
+def mail_server(settings: Settings) -> MailServer | None:
+    smtp = settings.smtp
+    if smtp.host is None or smtp.sender is None:
+        return None
+    return MailServer(smtp.host, smtp.port, smtp.tls, smtp.sender, smtp.username, smtp.password)
+
+
 def make_channels(settings: Settings, client: GuardedClient) -> dict[str, Channel]:
-    smtp, webhook = settings.smtp, settings.notification.webhook
-    mail = None
-    if smtp.host is not None and smtp.sender is not None:
-        mail = MailServer(smtp.host, smtp.port, smtp.tls, smtp.sender, smtp.username, smtp.password)
+    webhook = settings.notification.webhook
     return choosing.make_channels(
         settings.notification_channels,
         client,
-        mail=mail,
+        mail=mail_server(settings),
         webhook_url=webhook.url,
         webhook_secrets=webhook.secrets,
         deadline=timedelta(seconds=settings.notification.timeout_s),
@@ -172,3 +224,42 @@ def sending_by_channel(
         name: Sending(channel, unit_of_work, due, composing, policy, concurrency=concurrency, limit=limit)
         for name, channel in channels.items()
     }
+
+
+def make_mailer(settings: Settings) -> Mailer:
+    server = mail_server(settings)
+    if server is None:
+        return UnsetMailer()
+    return SmtpMailer(server, deadline=timedelta(seconds=settings.notification.timeout_s))
+
+
+def make_notice_writing(settings: Settings, ids: IdGenerator) -> NoticeWriting:
+    return NoticeWriting(ids, default_webhook=settings.scheduler.defaults.webhook is not None)
+
+
+def make_notice_sending(
+    settings: Settings,
+    engine: AsyncEngine,
+    unit_of_work: JobUnitOfWorkFactory,
+    client: GuardedClient,
+    mailer: Mailer,
+    meter: Meter,
+) -> NoticeSending:
+    timezone = settings.scheduler.timezone or settings.timezone
+    deadline = timedelta(seconds=settings.notification.timeout_s)
+    webhook = WebhookCarrier(
+        client,
+        settings.notification.webhook.secrets,
+        deadline=deadline,
+        default_url=settings.scheduler.defaults.webhook,
+    )
+    mail = MailCarrier(mailer, lang=settings.lang, timezone=timezone)
+    return NoticeSending(
+        unit_of_work,
+        SqlDueNotices(engine),
+        {NoticeChannel.WEBHOOK: webhook, NoticeChannel.EMAIL: mail},
+        meter,
+        concurrency=settings.worker.concurrency,
+        # A little more than the deadline of the call itself, which can tell better what did not answer.
+        limit=deadline + timedelta(seconds=2),
+    )

@@ -13,9 +13,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from qs.application.notification.ports import Channel, ChannelFailure, Message
 from qs.infra.http.guarded import GuardedClient
-from qs.infra.notification.channels.email import EmailChannel, MailServer
+from qs.infra.http.signing import WebhookSecretUnusable
+from qs.infra.mail.smtp import MailServer
+from qs.infra.notification.channels.email import EmailChannel
 from qs.infra.notification.channels.log import LogChannel
-from qs.infra.notification.channels.webhook import WebhookChannel, WebhookSecretUnusable
+from qs.infra.notification.channels.webhook import WebhookChannel
 from tests.support.receivers import ENDLESS, HANG, MailReceiver, WebReceiver
 
 OLD, NEW = "whsec_" + "b2xk" * 8, "whsec_" + "bmV3" * 8

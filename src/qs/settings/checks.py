@@ -21,7 +21,6 @@ _NOT_YET = (
     "auth.introspection_url",
     "auth.client_id",
     "auth.client_secret",
-    "feature.queue_dashboard",
 )
 _QUEUE_LIMIT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}=[1-9][0-9]{0,4}", re.ASCII)
 _SHORTEST_KEY = 32

@@ -194,9 +194,25 @@ class SchedulerDefaults(Section, frozen=True):
     webhook: SecretUrl | None = None
 
 
+class KubernetesSettings(Section, frozen=True):
+    """Pods as jobs: off without a ``namespace``. Without ``kubeconfig`` the cluster is the one qs runs in."""
+
+    namespace: Text | None = None
+    kubeconfig: File | None = None
+    context: Text | None = None
+    images: tuple[Text, ...] = ()
+    template_file: File | None = None
+    max_cpu: Text = "2"
+    max_memory: Text = "2Gi"
+    ttl_s: Annotated[float, seconds(0, 2592000)] = 3600.0
+    grace_s: Annotated[float, seconds(1, 3600)] = 30.0
+    start_s: Annotated[float, seconds(1, 3600)] = 120.0
+    max_deadline_s: Annotated[float, seconds(1, 604800)] = 86400.0
+
+
 class SchedulerSettings(Section, frozen=True):
     """Jobs. ``jobs`` are those declared here, ``jobs_file`` names another file of them; both are read again when they
-    change. ``queues`` are limits for the whole cluster such as ``reports=2``; ``secrets_dir`` has a file for each secret.
+    change. ``queues`` are limits for the whole cluster such as ``reports=2``; ``commands_file`` lists what may be run.
     """
 
     enabled: Flag = True
@@ -207,7 +223,7 @@ class SchedulerSettings(Section, frozen=True):
     queues: tuple[Text, ...] = ()
     tenant_concurrency: Annotated[int, whole(1, 100000)] | None = None
     commands_file: File | None = None
-    secrets_dir: File | None = None
+    kubernetes: KubernetesSettings = msgspec.field(default_factory=KubernetesSettings)
 
 
 def _default_home() -> Path:

@@ -42,6 +42,9 @@ _CONFIG = "QS_CONFIG"
 # Read by what they are for, and no settings of a process.
 _NO_SETTINGS = frozenset({_CONFIG, "QS_TENANT", "QS_USER_PASSWORD", "QS_EMBEDDED_LINGER"})
 
+# What jobs refer to as secret://name is looked up when it is used; QS_SECRET_KEY is a setting.
+_SECRETS_OF_JOBS = re.compile(r"QS_SECRET_(?!KEY(_FILE)?$)[A-Z0-9_]+")
+
 _PLACES = (Path("qs.yaml"), Path("/etc/qs/qs.yaml"))
 
 # Kubernetes and Docker links put these into every container beside a service named qs or qs-….
@@ -139,6 +142,8 @@ def _environment(environ: Mapping[str, str], raw: Raw) -> Iterator[tuple[str, tu
     by_variable = {key.variable: key.name for key in all_keys().values()} | dict(SHORT_FORMS)
     for variable, value in sorted(environ.items()):
         if not variable.startswith("QS_") or variable in _NO_SETTINGS or _is_injected(variable, value):
+            continue
+        if _SECRETS_OF_JOBS.fullmatch(variable):
             continue
         # An empty variable is how a compose file says "not given".
         if variable in by_variable:

@@ -22,7 +22,15 @@ from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.document import build_document
 from qs.interface.rest.titles import BY_CODE
 
-AT_THE_ROOT = ("/health/", "/metrics", "/schema", "/entry", "/oauth2/token")
+AT_THE_ROOT = (
+    "/health/",
+    "/metrics",
+    "/schema",
+    "/entry",
+    "/oauth2/token",
+    "/queue",
+    "/api/ecron-management/v1/",
+)
 
 
 def test_every_route_says_who_may_call_it_and_lives_where_the_contract_puts_it(container: Container) -> None:

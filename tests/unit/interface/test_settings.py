@@ -70,8 +70,11 @@ BAD_VARIABLES = [
     ({"QS_ADMIN_USERNAME": "ada"}, "auth.admin_password", "is missing"),
     ({"QS_MQ__TYPE": "kafka"}, "mq.type", "not available yet"),
     ({"QS_MQ__TYPE": "zeromq"}, "mq.type", "one of kafka, nats, rabbitmq"),
-    ({"QS_FEATURE__QUEUE_DASHBOARD": "true"}, "feature.queue_dashboard", "not available yet"),
-    ({"QS_WORKER__ROLES": "cron,ticker"}, "worker.roles", "ticker is not available yet"),
+    ({"QS_FEATURE__QUEUE_DASHBOARD": "perhaps"}, "feature.queue_dashboard", "true or false"),
+    ({"QS_WORKER__ROLES": "cron,tocker"}, "worker.roles", "ticker"),
+    ({"QS_SCHEDULER__QUEUES": "reports"}, "scheduler.queues", "reports=2"),
+    ({"QS_SCHEDULER__QUEUES": "reports=0"}, "scheduler.queues", "name=limit"),
+    ({"QS_SCHEDULER__DEFAULTS__WEBHOOK": "ftp://x"}, "scheduler.defaults.webhook", "https://host/path"),
     ({"QS_WORKER__ROLES": "cron,cook"}, "worker.roles", "each one of"),
     ({"QS_CLOCK__SWEEP_EVERY": "1x"}, "clock.sweep_every", "a duration such as 30s"),
     ({"QS_CLOCK__SWEEP_EVERY": "0s"}, "clock.sweep_every", "from 1s"),
@@ -128,10 +131,10 @@ BAD_FILES = [
     ("server: {addr: localhost}", "server.addr", "host:port"),
     ("server: {addr: 'localhost:80', port: 81}", "server.addr", "one or the other"),
     ("database: {log_sql: 1.5}", "database.log_sql", "true or false"),
-    ("scheduler: {jobs: [{name: hello_job}]}", "scheduler.jobs", "not available yet"),
-    ("scheduler: {enabled: false}", "scheduler.enabled", "not available yet"),
-    ("scheduler: {timezone: Europe/London}", "scheduler.timezone", "not available yet"),
-    ("scheduler: {defaults: {max_attempts: 4}}", "scheduler.defaults.max_attempts", "not available yet"),
+    ("scheduler: {enabled: perhaps}", "scheduler.enabled", "true or false"),
+    ("scheduler: {timezone: Europe/Londn}", "scheduler.timezone", "IANA"),
+    ("scheduler: {defaults: {max_attempts: 0}}", "scheduler.defaults.max_attempts", "from 1 to 100"),
+    ("scheduler: {kubernetes: {grace_s: 0}}", "scheduler.kubernetes.grace_s", "a duration"),
     ("retention: {idempotency_hours: 48}", "retention.idempotency_hours", "is not a setting"),
     ("worker: {roles: {cron: true}}", "worker.roles", "a list"),
     ("timezone: {a: b}", "timezone", "a text"),
@@ -366,6 +369,12 @@ def test_every_key_that_users_are_promised_exists() -> None:
     assert named <= set(all_keys())
 
 
+def _written(shown: Any) -> str:
+    if isinstance(shown, list):
+        return ",".join(shown)
+    return str(shown).lower() if isinstance(shown, bool) else str(shown)
+
+
 def test_every_default_is_one_that_could_be_given() -> None:
     """Each default, written down and read again, is the same."""
     environ = {"QS_TIMEZONE": "Asia/Shanghai", "QS_HOME": os.fspath(Settings().home)}
@@ -374,7 +383,7 @@ def test_every_default_is_one_that_could_be_given() -> None:
         for word in name.split("."):
             shown = shown[word]
         if shown not in (None, []) and name not in ("timezone", "home"):
-            environ[key.variable] = ",".join(shown) if isinstance(shown, list) else str(shown).lower()
+            environ[key.variable] = _written(shown)
 
     assert load_settings(None, environ) == Settings()
 
@@ -398,3 +407,11 @@ def test_without_an_account_the_home_is_that_of_services(monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "expanduser", nobody)
 
     assert Settings().home == Path("/var/lib/qs")
+
+
+def test_the_secrets_of_jobs_are_no_settings_and_the_secret_key_is() -> None:
+    environ = {"QS_SECRET_REPORT_TOKEN": "s3cret", "QS_SECRET_MAIL_FILE": "/run/secrets/mail"}
+
+    assert load_settings(None, environ) == load_settings(None, {})
+    with pytest.raises(SettingsError):
+        load_settings(None, {"QS_SECRET": "x"})

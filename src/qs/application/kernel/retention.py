@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+MONTHS_AHEAD = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -13,6 +15,7 @@ class Keep:
     outbox: timedelta
     inbox: timedelta
     executions: timedelta
+    notices: timedelta = timedelta(days=30)
 
 
 class ForgettableRows(Protocol):
@@ -32,6 +35,39 @@ class ForgettableRows(Protocol):
     async def idempotency_keys(self, limit: int) -> int:
         """Keys whose time is over."""
 
+    async def job_slots(self, older_than: timedelta, limit: int) -> int:
+        """Slots claimed that long ago whose job has moved on to a later one, or is no more.
+
+        A slot whose row is gone could be fired again. Nobody can want to: a job's clock never goes back, so what it
+        claims is later than its newest row, and that one stays as long as there is the job.
+        """
+
+    async def job_notices(self, older_than: timedelta, limit: int) -> int:
+        """Notices that old that were sent or given up."""
+
+
+class Months(Protocol):
+    """The history of job executions, which lies in partitions by month; ids tell the month.
+
+    Both do nothing, and answer None, while others hold the tables for too long; nothing is lost by that.
+    """
+
+    async def prepare(self, ahead: int) -> int | None:
+        """Makes the partitions of this month, of the coming ones, and of those that have none; returns how many."""
+
+    async def drop(self, older_than: timedelta) -> int | None:
+        """Drops the months that are older as a whole and in which nothing is to be done; returns how many."""
+
+
+class NoMonths:
+    """Where there is no such history."""
+
+    async def prepare(self, ahead: int) -> int | None:
+        return 0
+
+    async def drop(self, older_than: timedelta) -> int | None:
+        return 0
+
 
 class AgedStreams(Protocol):
     async def trim(self) -> int:
@@ -41,16 +77,32 @@ class AgedStreams(Protocol):
 class RetentionService:
     """Deletes in bounded batches, so that nobody waits long for a row; running it twice at once does no harm."""
 
-    def __init__(self, rows: ForgettableRows, streams: AgedStreams, keep: Keep, *, batch: int = 5000) -> None:
+    def __init__(
+        self,
+        rows: ForgettableRows,
+        streams: AgedStreams,
+        keep: Keep,
+        months: Months | None = None,
+        *,
+        batch: int = 5000,
+    ) -> None:
         self._rows = rows
         self._streams = streams
         self._keep = keep
+        self._months = months or NoMonths()
         self._batch = batch
 
     async def run(self) -> Mapping[str, int]:
-        """How many of each were deleted."""
+        """How many of each were deleted, and what became of the partitions of job executions."""
         rows, keep = self._rows, self._keep
+        # First what must be there; dropping may wait.
+        made = await self._months.prepare(MONTHS_AHEAD)
+        dropped = await self._months.drop(keep.executions)
         return {
+            "job_partitions_made": made or 0,
+            "job_months_dropped": dropped or 0,
+            "job_slots": await self._all(lambda: rows.job_slots(keep.executions, self._batch)),
+            "job_notices": await self._all(lambda: rows.job_notices(keep.notices, self._batch)),
             "outbox": await self._all(lambda: rows.outbox(keep.outbox, self._batch)),
             "inbox": await self._all(lambda: rows.inbox(keep.inbox, self._batch)),
             "executions": await self._all(lambda: rows.executions(keep.executions, self._batch)),

@@ -116,7 +116,7 @@ class SecretAbsent(QsError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"the secret {name!r} is not set, so the job cannot use it; set it under scheduler.secrets or as "
+            f"the secret {name!r} is not set, so the job cannot use it; set "
             f"QS_SECRET_{name.upper().replace('-', '_')} (or …_FILE) where the worker runs"
         )
 

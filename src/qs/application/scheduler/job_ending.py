@@ -9,11 +9,12 @@ import structlog
 from qs.application.scheduler.compiling import JobCompiling
 from qs.application.scheduler.job_firing import broken, calendars_of, new_run
 from qs.application.scheduler.job_ports import Advance, AttemptWrite, ClaimedRun, JobUnitOfWork, Wake
+from qs.application.scheduler.metering import Meter, NullMeter
+from qs.application.scheduler.notice_writing import NoticeWriting
 from qs.domain.kernel.errors import Invalid
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.job import Job, JobStatus
 from qs.domain.scheduler.job_execution import FAILED_ENDS, RunFiredBy, RunStatus
-from qs.domain.scheduler.notices import notices
 from qs.domain.scheduler.overlapping import Admission, Occupancy
 from qs.domain.scheduler.policies import ChainOn, MisfirePolicy, OverlapPolicy
 from qs.domain.scheduler.triggers import TriggerKind
@@ -29,9 +30,17 @@ class JobEnding:
     Runs that wait behind it may begin, chained jobs are run, a fixed delay begins to count, notices are put down.
     """
 
-    def __init__(self, compiling: JobCompiling, ids: IdGenerator) -> None:
+    def __init__(
+        self,
+        compiling: JobCompiling,
+        ids: IdGenerator,
+        notices: NoticeWriting | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._compiling = compiling
         self._ids = ids
+        self._notices = notices or NoticeWriting(ids)
+        self._meter = meter or NullMeter()
 
     async def write(
         self, uow: JobUnitOfWork, ends: Sequence[tuple[ClaimedRun, AttemptWrite]]
@@ -45,10 +54,9 @@ class JobEnding:
         for run, end in ends:
             if run.execution.id not in accepted:
                 await self._refuse(uow, run, end)
-            elif end.status.is_terminal:
-                over.append(
-                    replace(run, execution=replace(run.execution, status=end.status, error=end.error))
-                )
+            elif (status := accepted[run.execution.id]).is_terminal:
+                # What was asked to stop meanwhile is over although another attempt was meant.
+                over.append(replace(run, execution=replace(run.execution, status=status, error=end.error)))
         await self.follow(uow, over)
         return dict(accepted)
 
@@ -66,14 +74,11 @@ class JobEnding:
         for run in over:
             if run.definition.policies.chain:
                 began += await self._chain(uow, run)
-            if run.definition.policies.notify.webhook or run.definition.policies.notify.email:
-                before = await uow.runs.last_end(run.execution.job_id, run.execution.id)
-                # As it stands now, with its times.
-                written = await uow.runs.get(run.execution.id)
-                if written is not None:
-                    await uow.notices.add(notices(written.execution, run.definition, before, self._ids))
+            self._meter.ended(run.definition.target.kind, run.execution.status)
         if began:
             await uow.wake(Wake.RUNS)
+        # Last, since whoever tells of a job holds its lock until this commits.
+        await self._notices.ends(uow, over)
 
     async def clock(self, uow: JobUnitOfWork, job_ids: Iterable[UUID]) -> None:
         """Gives jobs whose slots follow the end of an execution their next slot; the jobs are locked."""
@@ -131,6 +136,8 @@ class JobEnding:
                 error="another execution of the job was active" if skipped else None,
             )
             await uow.runs.add([(execution, job.definition)])
+            if skipped:
+                self._meter.ended(job.definition.target.kind, RunStatus.SKIPPED)
             if admitted.replaces:
                 await uow.runs.stop(admitted.replaces, RunStatus.REPLACED)
                 await uow.runs.release([job.id])

@@ -19,12 +19,13 @@ from qs.application.scheduler.job_ports import (
     SlotClaim,
     Wake,
 )
+from qs.application.scheduler.metering import Meter, NullMeter
+from qs.application.scheduler.notice_writing import NoticeWriting
 from qs.domain.kernel.errors import Invalid
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.job import Job, JobDefinition, JobStatus
 from qs.domain.scheduler.job_execution import JobExecution, RunFiredBy, RunStatus
 from qs.domain.scheduler.misfiring import Reckoning, reckon
-from qs.domain.scheduler.notices import Notice, notices
 from qs.domain.scheduler.overlapping import Admission, Occupancy
 from qs.domain.scheduler.policies import MisfirePolicy
 
@@ -51,7 +52,6 @@ class _Batch:
     moves: list[Advance] = field(default_factory=list)
     broken: list[Job] = field(default_factory=list)
     replaced: list[UUID] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
 
 
 class JobFiring:
@@ -69,6 +69,8 @@ class JobFiring:
         across: AcrossTenants,
         compiling: JobCompiling,
         ids: IdGenerator,
+        notices: NoticeWriting | None = None,
+        meter: Meter | None = None,
         *,
         batch: int = 1000,
     ) -> None:
@@ -76,6 +78,8 @@ class JobFiring:
         self._across = across
         self._compiling = compiling
         self._ids = ids
+        self._notices = notices or NoticeWriting(ids)
+        self._meter = meter or NullMeter()
         self._batch = batch
         self._turn = 0
 
@@ -109,7 +113,7 @@ class JobFiring:
             await uow.jobs.advance(batch.moves)
             for job in batch.broken:
                 await uow.jobs.save(job)
-            await uow.notices.add(batch.notices)
+            await self._notices.missed(uow, [run for run in runs if run[0].status is RunStatus.MISSED])
             wakes = [Wake.STOPS] if batch.replaced else []
             if any(run.status is RunStatus.QUEUED for run, _ in runs):
                 wakes.append(Wake.RUNS)
@@ -249,12 +253,11 @@ class JobFiring:
         )
         batch.slots.append(SlotClaim(job.id, slot, execution.id))
         batch.runs.append((execution, job.definition))
-        if status is RunStatus.MISSED:
-            batch.notices += notices(execution, job.definition, None, self._ids)
 
     def _tell(self, runs: Sequence[tuple[JobExecution, JobDefinition]], batch: _Batch) -> None:
-        for run, _ in runs:
+        for run, definition in runs:
             if run.status is not RunStatus.QUEUED:
+                self._meter.ended(definition.target.kind, run.status, run.stands_for)
                 _log.info(
                     "job_slot_passed",
                     status=run.status.value,

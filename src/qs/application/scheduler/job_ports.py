@@ -13,7 +13,7 @@ from qs.application.scheduler.ports import SwitchRepository
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource, JobStatus
 from qs.domain.scheduler.job_execution import AttemptEnd, JobExecution, RunStatus
-from qs.domain.scheduler.notices import Notice
+from qs.domain.scheduler.notices import Notice, NoticeStatus, Standing
 
 
 class Wake(StrEnum):
@@ -240,10 +240,6 @@ class RunRepository(Protocol):
         """The newest execution of each job that has one."""
         ...
 
-    async def last_end(self, job_id: UUID, before: UUID) -> RunStatus | None:
-        """How the job's last execution before that one ended, among those that began."""
-        ...
-
     async def attempts(self, execution_id: UUID) -> Sequence[Mapping[str, Any]]: ...
 
     async def append_output(self, held: Held, attempt: int, pieces: Sequence[tuple[int, str, bytes]]) -> None:
@@ -261,8 +257,40 @@ class RunRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedNotice:
+    """A notice that is ours to send until its lease ends; ``attempt`` counts from 1."""
+
+    notice: Notice
+    attempt: int
+
+
 class NoticeRepository(Protocol):
+    """The notices of the tenant."""
+
     async def add(self, notices: Sequence[Notice]) -> None: ...
+
+    async def serialize(self, job_ids: Iterable[UUID]) -> None:
+        """Whoever tells of one of these jobs waits here for the others who do, until this transaction ends."""
+        ...
+
+    async def standings(self, ends: Sequence[tuple[UUID, UUID]]) -> Mapping[UUID, Standing]:
+        """What was told of failures before these executions (job id, execution id) ended, by execution."""
+        ...
+
+    async def missed_standings(self, job_ids: Iterable[UUID]) -> Mapping[UUID, Standing]:
+        """What was told of slots that each job missed."""
+        ...
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[ClaimedNotice]:
+        """Takes what is due, the longest first, and counts an attempt; what others are about to take is left out."""
+        ...
+
+    async def settle(
+        self, claimed: ClaimedNotice, status: NoticeStatus, error: str | None, retry_in: timedelta | None
+    ) -> bool:
+        """Writes how an attempt ended; False, and nothing is written, when its lease ran out and another has it."""
+        ...
 
 
 class CalendarRepository(Protocol):

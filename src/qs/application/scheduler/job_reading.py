@@ -73,10 +73,12 @@ class JobReading:
         async with self._unit_of_work(tenant_id) as uow:
             return await self._states(uow, await uow.jobs.list(where, offset=0, size=size), language)
 
-    async def definitions(self, tenant_id: UUID, where: JobFilter, *, size: int) -> Sequence[Job]:
-        """As ``page``, without what became of them."""
+    async def definitions(
+        self, tenant_id: UUID, where: JobFilter, *, size: int, offset: int = 0
+    ) -> Sequence[Job]:
+        """Jobs by name, without what became of them."""
         async with self._unit_of_work(tenant_id) as uow:
-            return await uow.jobs.list(where, offset=0, size=size)
+            return await uow.jobs.list(where, offset=offset, size=size)
 
     async def job(self, tenant_id: UUID, job_id: UUID, *, language: str = "en") -> JobState:
         """Raises JobAbsent."""
@@ -102,6 +104,11 @@ class JobReading:
             for status in JobStatus:
                 counts[status.value] = await uow.jobs.count(JobFilter(status=status))
         return counts
+
+    async def now(self, tenant_id: UUID) -> datetime:
+        """The time that jobs are created at, which is the database's."""
+        async with self._unit_of_work(tenant_id) as uow:
+            return await uow.system_now()
 
     async def upcoming(self, tenant_id: UUID, job_id: UUID, count: int) -> Sequence[Occurrence]:
         """The next slots of a job, from its next one on. Raises JobAbsent, Invalid."""

@@ -16,7 +16,8 @@ import structlog
 from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
 from qs.application.scheduler.job_ending import JobEnding
 from qs.application.scheduler.job_ports import AttemptWrite, ClaimedRun, JobUnitOfWorkFactory
-from qs.domain.scheduler.job_execution import AttemptEnd, RunStatus, conclude
+from qs.application.scheduler.metering import RunTiming
+from qs.domain.scheduler.job_execution import AttemptEnd, RunFiredBy, RunStatus, conclude
 
 _log = structlog.get_logger()
 
@@ -30,17 +31,6 @@ _ENDS = {
     AttemptStatus.CANCELED: AttemptEnd.CANCELED,
     AttemptStatus.LOST: AttemptEnd.LOST,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RunTiming:
-    """How late the first attempt of an execution began and how long this one took, for whoever measures."""
-
-    kind: str
-    queue: str
-    status: RunStatus
-    lateness_s: float | None
-    duration_s: float
 
 
 @dataclass(eq=False, slots=True)
@@ -117,7 +107,9 @@ class RunEnds:
         execution, duration_s = end.run.execution, time.monotonic() - end.began
         lateness_s = None
         if execution.attempt == 1 and execution.started_at is not None:
-            due_at = execution.scheduled_at or execution.available_at
+            # A slot that is filled in afterwards was never meant to be on time.
+            by_clock = execution.fired_by is RunFiredBy.CLOCK
+            due_at = execution.scheduled_at if by_clock else execution.available_at
             lateness_s = max((execution.started_at - due_at).total_seconds(), 0.0) if due_at else None
         _log.info(
             "execution_ended",

@@ -125,7 +125,9 @@ class CalendarNameTaken(Refused):
     code = "calendar.name_taken"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is a calendar named {name!r} already; change that one, or choose another name")
+        super().__init__(
+            f"there is a calendar named {name!r} already; change that one, or choose another name"
+        )
 
 
 class NodeAbsent(Absent):

@@ -1,8 +1,10 @@
 """The one client for calls to addresses that users name: it goes where it is allowed to and reads what it must."""
 
 import asyncio
+import functools
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,27 +23,35 @@ _PER_STEP = httpx.Timeout(30.0, connect=5.0)
 
 # They steer the transport, not the receiver.
 _REFUSED_HEADERS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"}
+    {
+        *("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"),
+        *("keep-alive", "proxy-connection", "http2-settings", "expect"),
+    }
 )
+# Of them the answer is no answer: a tunnel, and our own headers back.
+_REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
 _HOST = re.compile(rb"[A-Za-z0-9._:-]{1,255}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class CallFailed(Exception):
     """There is no answer. ``permanent`` means that trying again would be refused again.
 
-    ``reason`` names the cause without the address that was called.
+    ``reason`` names the cause without the address that was called. ``code`` is one of ``refused``, ``connect`` (nobody
+    was reached, nothing was sent), ``timeout`` and ``error`` (the talk broke off).
     """
 
-    def __init__(self, reason: str, *, permanent: bool) -> None:
+    def __init__(self, reason: str, *, permanent: bool, code: str = "error") -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.code = "refused" if permanent else code
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is at most 64 KiB; ``truncated`` says that there was more."""
+    """``body`` is at most what was asked for; ``truncated`` says that there was more."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,13 +65,23 @@ class GuardedClient:
     A name is resolved once, every address it has must be allowed, and the connection goes to one of those. No
     redirects, no cookies, no credentials in the URL, no proxies or certificates from the environment, at most 64 KiB
     read, and an end after the total deadline.
+
+    ``max_connections`` are open at a time. Without ``keep_alive`` each call has a connection of its own: a receiver that
+    closes an idle one just as it is used again would fail a call that nobody repeats.
     """
 
-    def __init__(self, allow_networks: Iterable[str] = (), *, user_agent: str = "qs") -> None:
+    def __init__(
+        self,
+        allow_networks: Iterable[str] = (),
+        *,
+        user_agent: str = "qs",
+        max_connections: int = 50,
+        keep_alive: bool = True,
+    ) -> None:
         allowed = Networks(allow_networks)
         self._user_agent = user_agent
         self._client = httpx.AsyncClient(
-            transport=_Transport(allowed),
+            transport=_Transport(allowed, max_connections, 10 if keep_alive else 0),
             # One receiver must not learn from another one's calls, nor fill the memory of a process that lives long.
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
@@ -75,31 +95,77 @@ class GuardedClient:
         Raises:
             CallFailed: the URL, a header or an address is refused, or no answer came in time.
         """
-        target = _checked(url)
-        _check_headers(headers)
+        return await self._exchange("POST", url, headers, body, deadline, _PER_STEP, MOST_BYTES)
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        deadline: timedelta,
+        most_bytes: int = MOST_BYTES,
+    ) -> Answer:
+        """The receiver's answer to any method, whatever its status; it may think as long as the deadline allows.
+
+        Raises:
+            CallFailed: the method, the URL, a header or an address is refused, or no answer came in time.
+        """
+        per_step = httpx.Timeout(deadline.total_seconds(), connect=_PER_STEP.connect)
+        return await self._exchange(method, url, headers, body, deadline, per_step, most_bytes)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: timedelta,
+        per_step: httpx.Timeout,
+        most_bytes: int,
+    ) -> Answer:
+        if not _TOKEN.fullmatch(method) or method.upper() in _REFUSED_METHODS:
+            raise CallFailed("the method may not be used", permanent=True)
+        target = check_url(url)
+        for name, value in headers.items():
+            check_header(name, value)
         try:
             async with asyncio.timeout(deadline.total_seconds()):
-                sent = {"User-Agent": self._user_agent, **headers}
-                async with self._client.stream("POST", target, headers=sent, content=body) as response:
-                    content, truncated = await _read(response)
+                named = any(name.lower() == "user-agent" for name in headers)
+                sent = dict(headers) if named else {"User-Agent": self._user_agent, **headers}
+                async with self._client.stream(
+                    method, target, headers=sent, content=body, timeout=per_step
+                ) as response:
+                    content, truncated = await _read(response, most_bytes)
                     return Answer(response.status_code, response.headers, content, truncated)
         except TimeoutError as error:
-            raise CallFailed("no answer in time", permanent=False) from error
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            raise CallFailed("no answer in time", permanent=False, code="timeout") from error
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            raise CallFailed(type(error).__name__, permanent=False, code="connect") from error
+        except httpcore.TimeoutException as error:
+            raise CallFailed(type(error).__name__, permanent=False, code="timeout") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise CallFailed(type(error).__name__, permanent=False) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-            raise CallFailed("the URL is malformed", permanent=True) from error
+            raise CallFailed("the URL or a header is malformed", permanent=True) from error
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
 
-def _checked(url: str) -> httpx.URL:
+def check_url(url: str) -> httpx.URL:
+    """The URL, if it is one that is called at all; whether its address is allowed is seen when it is.
+
+    Raises:
+        CallFailed: it is none, or holds credentials.
+    """
     try:
         target = httpx.URL(url)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise CallFailed("the URL is malformed", permanent=True) from error
-    if target.scheme not in ("http", "https") or not target.host:
+    # Not `host`, which decodes what others may have encoded badly.
+    if target.scheme not in ("http", "https") or not target.raw_host:
         raise CallFailed("the URL is not an http or https address", permanent=True)
     if not _HOST.fullmatch(target.raw_host) or not 1 <= (target.port or 443) <= 65535:
         raise CallFailed("the URL is malformed", permanent=True)
@@ -108,22 +174,27 @@ def _checked(url: str) -> httpx.URL:
     return target
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in _REFUSED_HEADERS:
-            raise CallFailed("a header may not be set", permanent=True)
-        if any(character in value for character in "\r\n\0"):
-            raise CallFailed("a header value holds a line break", permanent=True)
+def check_header(name: str, value: str) -> None:
+    """Raises CallFailed for a header that steers the transport, or that would become another one."""
+    if not _TOKEN.fullmatch(name) or name.lower() in _REFUSED_HEADERS:
+        raise CallFailed("a header may not be set", permanent=True)
+    if _CONTROL.search(value) or value != value.strip(" \t"):
+        raise CallFailed("a header value holds a line break or another control character", permanent=True)
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool]:
     content = bytearray()
     # Raw: a compressed body may unfold to any size.
     async for chunk in response.aiter_raw():
         content += chunk
-        if len(content) > MOST_BYTES:
-            return bytes(content[:MOST_BYTES]), True
+        if len(content) > most_bytes:
+            return bytes(content[:most_bytes]), True
     return bytes(content), False
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
@@ -158,8 +229,10 @@ class _Backend(httpcore.AsyncNetworkBackend):
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise CallFailed("the name was not resolved", permanent=False) from error
+            raise CallFailed("the name was not resolved", permanent=False, code="connect") from error
         addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        if not addresses:
+            raise CallFailed("the name was not resolved", permanent=False, code="connect")
         for address in addresses:
             if not (self._allowed.hold(address) or (self._public and is_public(address))):
                 raise CallFailed("the address is not allowed (outbound.allow_networks)", permanent=True)
@@ -169,8 +242,10 @@ class _Backend(httpcore.AsyncNetworkBackend):
 class _Transport(httpx.AsyncBaseTransport):
     """Connections are kept per scheme, because what may be reached differs by it."""
 
-    def __init__(self, allowed: Networks) -> None:
+    def __init__(self, allowed: Networks, max_connections: int, max_idle: int) -> None:
         self._allowed = allowed
+        self._max_connections = max_connections
+        self._max_idle = max_idle
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
     def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
@@ -178,10 +253,10 @@ class _Transport(httpx.AsyncBaseTransport):
         if scheme not in self._pools:
             secure = scheme == "https"
             self._pools[scheme] = httpcore.AsyncConnectionPool(
-                ssl_context=httpx.create_ssl_context(trust_env=False) if secure else None,
+                ssl_context=_certificates() if secure else None,
                 network_backend=_Backend(self._allowed, public=secure),
-                max_connections=50,
-                max_keepalive_connections=10,
+                max_connections=self._max_connections,
+                max_keepalive_connections=self._max_idle,
                 keepalive_expiry=5.0,
             )
         return self._pools[scheme]

@@ -1,9 +1,12 @@
 """Deleting old rows across all tenants, as qs_relay, which may delete these and no others."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.subscriptions import Subscription
@@ -59,6 +62,35 @@ DELETE FROM idempotency_key WHERE (tenant_id, principal, key) IN (
     SELECT tenant_id, principal, key FROM idempotency_key WHERE expires_at < clock_timestamp() LIMIT :limit
 )"""
 )
+_JOB_SLOTS = text(
+    """
+DELETE FROM job_slot WHERE (tenant_id, job_id, scheduled_at) IN (
+    SELECT s.tenant_id, s.job_id, s.scheduled_at FROM job_slot s
+    WHERE s.claimed_at < clock_timestamp() - CAST(:age AS interval)
+      AND (EXISTS (SELECT FROM job_slot newer WHERE newer.tenant_id = s.tenant_id AND newer.job_id = s.job_id
+                                                AND newer.scheduled_at > s.scheduled_at)
+           OR NOT EXISTS (SELECT FROM job j WHERE j.tenant_id = s.tenant_id AND j.id = s.job_id))
+    ORDER BY s.claimed_at LIMIT :limit
+)"""
+)
+_JOB_NOTICES = text(
+    """
+DELETE FROM job_notice WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id FROM job_notice
+    WHERE created_at < clock_timestamp() - CAST(:age AS interval) AND status IN ('sent', 'dead')
+    ORDER BY created_at LIMIT :limit
+)"""
+)
+_MAKE_MONTHS = text("SELECT qs_make_partitions(:ahead)")
+_DROP_MONTHS = text("SELECT qs_drop_partitions(CAST(:age AS interval))")
+
+# Whoever waits for a whole table makes everybody else wait behind him, as long as the backup that he waits for.
+_DO_NOT_QUEUE = text("SELECT set_config('lock_timeout', '2s', true)")
+# What a table is locked for: its rows are being read or written (lock_not_available, deadlock_detected).
+_BUSY = frozenset({"55P03", "40P01"})
+_TRIES, _BETWEEN_TRIES_S = 3, 1.0
+
+_log = structlog.get_logger()
 
 
 class SqlForgettableRows:
@@ -81,9 +113,48 @@ class SqlForgettableRows:
     async def idempotency_keys(self, limit: int) -> int:
         return await self._delete(_IDEMPOTENCY_KEYS, limit=limit)
 
+    async def job_slots(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_JOB_SLOTS, age=older_than, limit=limit)
+
+    async def job_notices(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_JOB_NOTICES, age=older_than, limit=limit)
+
     async def _delete(self, statement: TextClause, **parameters: object) -> int:
         async with self._engine.connect() as connection:
             await connection.execute(text("SET LOCAL ROLE qs_relay"))
             count: int = (await connection.execute(statement, parameters)).rowcount
             await commit(connection, "retention.batch")
+        return count
+
+
+class SqlMonths:
+    """Implements Months; the functions of the database that do it decide by themselves what may go."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def prepare(self, ahead: int) -> int | None:
+        return await self._patiently(_MAKE_MONTHS, ahead=ahead)
+
+    async def drop(self, older_than: timedelta) -> int | None:
+        return await self._patiently(_DROP_MONTHS, age=older_than)
+
+    async def _patiently(self, statement: TextClause, **parameters: object) -> int | None:
+        for attempt in range(_TRIES):
+            if attempt:
+                await asyncio.sleep(_BETWEEN_TRIES_S)
+            try:
+                return await self._call(statement, parameters)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in _BUSY:
+                    raise
+        _log.warning("job_months_busy")
+        return None
+
+    async def _call(self, statement: TextClause, parameters: Mapping[str, object]) -> int:
+        async with self._engine.connect() as connection:
+            await connection.execute(_DO_NOT_QUEUE)
+            await connection.execute(text("SET LOCAL ROLE qs_relay"))
+            count: int = (await connection.execute(statement, parameters)).scalar_one()
+            await commit(connection, "retention.months")
         return count

@@ -68,9 +68,12 @@ _ADD_CALENDAR = text(
 INSERT INTO job_calendar (tenant_id, name, holidays, workdays) VALUES (:tenant, :name, :holidays, :workdays)
 ON CONFLICT DO NOTHING RETURNING version"""
 )
+# A tenant without a row fires, so that starting its clock changes nothing, not even since when it fires.
 _TURN = text(
     """
-INSERT INTO job_switch (tenant_id, firing, actor) VALUES (:tenant, :firing, :actor)
+INSERT INTO job_switch (tenant_id, firing, actor)
+SELECT CAST(:tenant AS uuid), CAST(:firing AS boolean), :actor
+WHERE NOT CAST(:firing AS boolean) OR EXISTS (SELECT FROM job_switch WHERE tenant_id = :tenant)
 ON CONFLICT (tenant_id) DO UPDATE SET firing = :firing, actor = :actor, changed_at = clock_timestamp()
 WHERE job_switch.firing <> :firing"""
 )
@@ -265,9 +268,12 @@ class SqlCalendars:
             "holidays": sorted(calendar.holidays),
             "workdays": sorted(calendar.workdays),
         }
+        saved: int | None
         if version is None:
-            return await self._connection.scalar(_ADD_CALENDAR, values)
-        return await self._connection.scalar(_SAVE_CALENDAR, values | {"version": version})
+            saved = await self._connection.scalar(_ADD_CALENDAR, values)
+        else:
+            saved = await self._connection.scalar(_SAVE_CALENDAR, values | {"version": version})
+        return saved
 
     async def remove(self, name: str) -> bool:
         done = await self._connection.execute(

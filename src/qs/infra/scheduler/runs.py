@@ -95,12 +95,6 @@ SELECT r.* FROM unnest(CAST(:jobs AS uuid[])) AS j(job_id), LATERAL (
     SELECT {RUN_COLUMNS} FROM job_execution WHERE tenant_id = :tenant AND job_id = j.job_id ORDER BY id DESC LIMIT 1
 ) AS r"""  # noqa: S608
 )
-_LAST_END = text(
-    """
-SELECT status FROM job_execution
-WHERE tenant_id = :tenant AND job_id = :job AND id < :before AND status IN ('succeeded', 'failed', 'timed_out', 'expired')
-ORDER BY id DESC LIMIT 1"""
-)
 _APPEND = text(
     """
 INSERT INTO job_output (tenant_id, execution_id, position, attempt, stream, data)
@@ -229,12 +223,6 @@ class SqlRuns(SqlHolding):
     async def latest(self, job_ids: Iterable[UUID]) -> Mapping[UUID, JobExecution]:
         rows = await self._connection.execute(_LATEST, {"tenant": self._tenant_id, "jobs": list(job_ids)})
         return {row.job_id: run_of(row) for row in rows}
-
-    async def last_end(self, job_id: UUID, before: UUID) -> RunStatus | None:
-        found = await self._connection.scalar(
-            _LAST_END, {"tenant": self._tenant_id, "job": job_id, "before": before}
-        )
-        return None if found is None else RunStatus(found)
 
     async def attempts(self, execution_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = await self._connection.execute(

@@ -123,6 +123,7 @@ job_notice = Table(
     metadata,
     Column("tenant_id", UUID, primary_key=True),
     Column("id", UUID, primary_key=True),
+    Column("job_id", UUID, nullable=False),
     Column("execution_id", UUID, nullable=False),
     Column("kind", Text, nullable=False),
     Column("channel", Text, nullable=False),

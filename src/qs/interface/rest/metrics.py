@@ -12,7 +12,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from qs.application.scheduler.job_condition import JobConditions
+from qs.application.scheduler.metering import Measurements
 from qs.application.statistics.ports import Condition, Tenants
+from qs.interface.rest import job_metrics
 from qs.interface.rest.dependencies import Given, given
 from qs.logs.crashes import describe_crash
 
@@ -108,6 +111,7 @@ class Statistics(Collector):
 
 statistics = Statistics()
 REGISTRY.register(statistics)
+REGISTRY.register(job_metrics.scheduler)
 
 
 # The framework appends the charset itself.
@@ -122,11 +126,14 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
         opt={"public": True} if public else {"scope": "admin"},
         media_type=_MEDIA_TYPE,
         include_in_schema=False,
-        dependencies={"tenants": given("counted_tenants")},
+        dependencies={"tenants": given("counted_tenants"), **job_metrics.DEPENDENCIES},
         **layers,
     )
-    async def metrics(tenants: Given[Tenants]) -> Response[bytes]:
-        await statistics.ask(tenants)
+    async def metrics(
+        tenants: Given[Tenants], conditions: Given[JobConditions], measurements: Given[Measurements]
+    ) -> Response[bytes]:
+        jobs = job_metrics.scheduler.ask(conditions, measurements, _ASKED_WITHIN_S)
+        await asyncio.gather(statistics.ask(tenants), jobs)
         return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
     return metrics

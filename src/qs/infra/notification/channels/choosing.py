@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from qs.application.notification.ports import Channel
 from qs.infra.http.guarded import GuardedClient
-from qs.infra.notification.channels.email import EmailChannel, MailServer
+from qs.infra.mail.smtp import MailServer
+from qs.infra.notification.channels.email import EmailChannel
 from qs.infra.notification.channels.log import LogChannel
 from qs.infra.notification.channels.webhook import WebhookChannel
 

@@ -1,30 +1,13 @@
-"""Messages by a signed POST, as https://www.standardwebhooks.com/ has it."""
+"""Messages by a signed POST."""
 
-import base64
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 import msgspec
-from standardwebhooks import Webhook
 
 from qs.application.notification.ports import ChannelFailure, Message
-from qs.domain.kernel.errors import QsError
-from qs.infra.http.guarded import CallFailed, GuardedClient
-
-# The receiver will think differently later: timeout, conflict, too early, too many.
-_PASSING = frozenset({408, 409, 425, 429})
-
-# In bytes; the specification's bounds.
-_SHORTEST_SECRET, _LONGEST_SECRET = 24, 64
-
-
-class WebhookSecretUnusable(QsError):
-    code = "settings.webhook_secret"
-    sentence = (
-        "a webhook secret is not 24 to 64 bytes in base64, so nothing can be signed with it; write "
-        "notification.webhook.secrets as `whsec_` and the output of `openssl rand -base64 32`"
-    )
+from qs.infra.http.guarded import GuardedClient
+from qs.infra.http.signing import PostFailed, SignedPosts
 
 
 class _Body(msgspec.Struct):
@@ -46,10 +29,9 @@ class WebhookChannel:
     def __init__(
         self, client: GuardedClient, url: str, secrets: Sequence[str], *, deadline: timedelta
     ) -> None:
-        self._client = client
+        """Raises WebhookSecretUnusable."""
         self._url = url
-        self._signers = [_signer(secret) for secret in secrets]
-        self._deadline = deadline
+        self._posts = SignedPosts(client, secrets, deadline=deadline)
 
     async def send(self, message: Message) -> str:
         body = msgspec.json.encode(
@@ -63,47 +45,9 @@ class WebhookChannel:
                 expires_at=message.expires_at,
             )
         )
-        headers = self._headers(str(message.notification_id), body)
         try:
-            answer = await self._client.post(self._url, headers, body, deadline=self._deadline)
-        except CallFailed as failure:
-            raise ChannelFailure(failure.reason, permanent=failure.permanent) from failure
-        told = f"HTTP {answer.status}"
-        if 200 <= answer.status < 300:
-            return told
-        permanent = 300 <= answer.status < 500 and answer.status not in _PASSING
-        retry_after = _retry_after(answer.headers.get("retry-after"))
-        raise ChannelFailure(told, permanent=permanent, retry_after=retry_after)
-
-    def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
-        now = datetime.now(UTC)
-        signatures = (signer.sign(message_id, now, body.decode()) for signer in self._signers)
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
-
-
-def _signer(secret: str) -> Webhook:
-    encoded = secret.removeprefix("whsec_")
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except ValueError as error:
-        raise WebhookSecretUnusable from error
-    if not _SHORTEST_SECRET <= len(key) <= _LONGEST_SECRET:
-        raise WebhookSecretUnusable
-    return Webhook(key)
-
-
-def _retry_after(value: str | None) -> timedelta | None:
-    """Seconds or an HTTP date (RFC 9110 §10.2.3); None for anything else."""
-    if value is None:
-        return None
-    try:
-        if value.isascii() and value.isdigit():
-            return timedelta(seconds=int(value[:9]))
-        return max(parsedate_to_datetime(value[:64]) - datetime.now(UTC), timedelta(0))
-    except (ValueError, TypeError, OverflowError):
-        return None
+            return await self._posts.post(self._url, str(message.notification_id), body)
+        except PostFailed as failure:
+            raise ChannelFailure(
+                failure.told, permanent=failure.permanent, retry_after=failure.retry_after
+            ) from failure

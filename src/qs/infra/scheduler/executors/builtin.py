@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from qs.application.scheduler.builtins import Builtin, BuiltinContext, PermanentFailure
+from qs.application.scheduler.builtins import Builtin, BuiltinContext
 from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, Output, OutputStream
 from qs.domain.kernel.errors import Problem, QsError
 
@@ -94,7 +94,7 @@ def _raised(error: Exception) -> AttemptOutcome:
             status=AttemptStatus.FAILED,
             code="error",
             error=f"{error.code}: {error}",
-            permanent=isinstance(error, PermanentFailure),
+            permanent=getattr(error, "permanent", False) is True,
         )
     # The text of an unforeseen error may hold anything, a contact or a secret among it; the log has the rest.
     _log.warning("builtin_failed", exc_info=error)

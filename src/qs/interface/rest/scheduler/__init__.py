@@ -1,5 +1,26 @@
-"""The duties and their executions, over HTTP."""
+"""The scheduler over HTTP: duties, jobs and their executions, the machinery, and the interfaces of those who came before."""
 
-from qs.interface.rest.scheduler.controller import SchedulerController
+from qs.interface.rest.scheduler.calendars import CalendarController
+from qs.interface.rest.scheduler.ecron import ecron_router
+from qs.interface.rest.scheduler.executions import ExecutionController
+from qs.interface.rest.scheduler.job_switches import JobSwitchController
+from qs.interface.rest.scheduler.jobs import JobController
+from qs.interface.rest.scheduler.nodes import NodeController
+from qs.interface.rest.scheduler.previews import preview
+from qs.interface.rest.scheduler.queue_page import queue_router
+from qs.interface.rest.scheduler.runs import JobRunController
+from qs.interface.rest.scheduler.sets import JobSetController
+from qs.interface.rest.scheduler.switch import SwitchController
 
-route_handlers = (SchedulerController,)
+route_handlers = (
+    JobController,
+    JobSwitchController,
+    JobSetController,
+    JobRunController,
+    ExecutionController,
+    preview,
+    CalendarController,
+    NodeController,
+    SwitchController,
+)
+root_route_handlers = (ecron_router, queue_router)

@@ -125,17 +125,29 @@ CREATE FUNCTION qs_first_id(month date) RETURNS uuid LANGUAGE sql IMMUTABLE AS $
             || repeat('0', 20))::uuid
 $$"""
 
+# Beside the coming months those that went by without a partition: what lies in the rest is never dropped.
 _MAINTAIN = """
 CREATE FUNCTION qs_make_partitions(ahead integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     made integer := 0;
+    each date;
     first date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date;
 BEGIN
-    FOR n IN 0..least(greatest(ahead, 0), 24) LOOP
-        made := made + qs_make_partition('job_execution', 'id', (first + make_interval(months => n))::date)::int
-            + qs_make_partition('job_attempt', 'execution_id', (first + make_interval(months => n))::date)::int
-            + qs_make_partition('job_output', 'execution_id', (first + make_interval(months => n))::date)::int;
+    FOR each IN
+        SELECT (first + make_interval(months => n))::date FROM generate_series(0, least(greatest(ahead, 0), 24)) n
+        UNION
+        SELECT date_trunc('month', to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC')::date FROM (
+            SELECT ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint AS ms FROM (
+                SELECT id FROM job_execution_rest
+                UNION SELECT execution_id FROM job_attempt_rest
+                UNION SELECT execution_id FROM job_output_rest) AS rest) AS made_at
+        WHERE to_timestamp(ms / 1000.0) BETWEEN '2000-01-01Z' AND clock_timestamp() + interval '25 months'
+        ORDER BY 1
+    LOOP
+        made := made + qs_make_partition('job_execution', 'id', each)::int
+            + qs_make_partition('job_attempt', 'execution_id', each)::int
+            + qs_make_partition('job_output', 'execution_id', each)::int;
     END LOOP;
     RETURN made;
 END $$"""

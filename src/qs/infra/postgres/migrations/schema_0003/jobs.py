@@ -64,6 +64,7 @@ CREATE TABLE job_switch (
 CREATE TABLE job_notice (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
+    job_id uuid NOT NULL,
     execution_id uuid NOT NULL,
     kind text NOT NULL,
     channel text NOT NULL CHECK (channel IN ('webhook', 'email')),
@@ -79,6 +80,10 @@ CREATE TABLE job_notice (
 )""",
     "CREATE INDEX job_notice_due ON job_notice (next_attempt_at) WHERE status = 'pending'",
     "CREATE INDEX job_notice_by_age ON job_notice (created_at)",
+    # What was told of a job last: trouble that goes on is not told again at every end.
+    "CREATE INDEX job_notice_by_job ON job_notice (tenant_id, job_id, id)"
+    " WHERE kind IN ('failure', 'timeout', 'missed')",
+    "CREATE INDEX job_notice_dead ON job_notice (tenant_id) WHERE status = 'dead'",
     # The table that people who come from Asynq systems fill by hand: rows without a tenant belong to the default one.
     """
 CREATE TABLE sys_crontab (
