@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from arq.worker import func
 
 from qs.application.scheduler.job_ports import Wake
@@ -17,6 +18,8 @@ from qs.container import Container
 from qs.infra.postgres.listening import Listener
 from workers.runtime import Loop, keep_working
 from workers.waking import WakeUps
+
+_log = structlog.get_logger()
 
 WAKING_FUNCTION = "claim"
 LOOK_EVERY_S = 1.0
@@ -95,8 +98,10 @@ async def run(container: Container, stop: asyncio.Event) -> None:
                 async with asyncio.timeout(running.lease.heartbeat.total_seconds()):
                     await beat_now.wait()
             beat_now.clear()
-            with suppress(Exception):
+            try:
                 await running.beat()
+            except Exception as error:  # noqa: BLE001 - whatever keeps one beat from the database, the next may get through
+                _log.warning("beat_failed", held=len(running), error=type(error).__name__)
 
     beating = asyncio.create_task(stay_alive(), name="run-beats")
     writing = asyncio.create_task(ends.keep_writing(), name="run-ends")

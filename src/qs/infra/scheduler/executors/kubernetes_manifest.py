@@ -168,13 +168,13 @@ def _instant(when: datetime) -> str:
 
 def _resources(container: Container, target: PodTarget, limits: ResourceLimits) -> Resources:
     """The job's wish before the template's; always a limit, since a pod without one may take a whole node."""
-    requests, most = dict(container.resources.requests), dict(container.resources.limits)
+    least, most = dict(container.resources.requests), dict(container.resources.limits)
     for resource, usual in _SELDOM_TOO_LITTLE.items():
         if resource in target.resources:
-            requests[resource] = most[resource] = target.resources[resource]
+            least[resource] = most[resource] = target.resources[resource]
         elif resource not in most:
-            most[resource] = requests.get(resource) or limits.smaller(resource, usual)
-    return Resources(requests=requests, limits=most)
+            most[resource] = least.get(resource) or limits.smaller(resource, usual)
+    return Resources(requests=least, limits=most)
 
 
 def _literal(text: str) -> str:

@@ -189,7 +189,7 @@ def _read(path: Path) -> Any:
         if len(content) > _LARGEST_BYTES:
             raise TemplateRefused(str(path), Problem("", "is larger than 64 KiB"))
         _refuse_tricks(content)
-        return yaml.load(content, Loader=_PlainLoader)  # noqa: S506 - it is a SafeLoader
+        return _PlainLoader(content).get_single_data()
     except OSError as error:
         raise TemplateRefused(str(path), Problem("", f"cannot be read ({error.strerror})")) from error
     except yaml.MarkedYAMLError as error:

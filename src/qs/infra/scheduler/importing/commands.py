@@ -78,11 +78,11 @@ def draft_script(
     why: str,
     *,
     env: Mapping[str, str],
-    shell: str = "/bin/sh",
+    interpreter: str = "/bin/sh",
     stdin: str | None = None,
 ) -> str:
     """The name of an entry that runs a script, which a person has to create with what stood in the line."""
-    content = f"#!{shell}\n{command}"
+    content = f"#!{interpreter}\n{command}"
     if stdin is not None:
         content += f" <<'QS_STDIN'\n{stdin}QS_STDIN"
     path = draft.script(name_of(command), content + "\n")

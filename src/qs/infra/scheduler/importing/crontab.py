@@ -187,7 +187,7 @@ class _Importing:
             line.line,
             text,
             read.shell,
-            shell=self._now.shell,
+            interpreter=self._now.shell,
             stdin=line.stdin,
             env=self._environment({}),
         )
