@@ -273,12 +273,27 @@ async def test_what_is_not_done_yet_is_nothing_broken_before_it_is_quiet(damaged
         "DELETE FROM subscriber_cursor",
         _one("delivery", "channel = 'log' AND status = 'sent'", "status = 'queued', settled_at = NULL"),
         _one(
-            "execution", "name = 'retention'", "status = 'running', finished_at = NULL, lease_until = now()"
+            "execution",
+            "name = 'retention'",
+            "status = 'running', finished_at = NULL, lease_until = now() - interval '1 s'",
         ),
     )
 
     assert await damaged.broken(quiet=False) == set()
     assert await damaged.broken() == {"I3", "I5", "I7"}
+
+
+async def test_what_was_held_when_the_look_began_is_not_left_however_long_the_look_takes(damaged):
+    await damaged.execute(
+        _one(
+            "execution",
+            "name = 'retention'",
+            "status = 'running', finished_at = NULL, lease_until = now() + interval '10 ms'",
+        ),
+        "SELECT pg_sleep(0.1)",
+    )
+
+    assert await damaged.broken() == set()
 
 
 async def test_stored_figures_may_lag_until_they_are_synced_and_never_run_ahead(damaged):
