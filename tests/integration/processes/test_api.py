@@ -244,10 +244,10 @@ def test_the_worker_runs_the_roles_it_is_given_each_in_a_process(
     ("arguments", "code", "said"),
     [
         (("qs", "worker", "--roles", "cook"), 2, "cook"),
-        (("qs", "worker", "--roles", "ticker"), 2, "ticker"),
+        (("qs", "worker", "--roles", "ticker,tocker"), 2, "tocker"),
         (("workers",), 2, "usage"),
         (("workers", "cook"), 2, "one of cron, relay, notifications"),
-        (("workers", "ticker"), 2, "not available yet"),
+        (("workers", "tocker"), 2, "ticker, executions"),
     ],
 )
 def test_a_role_that_is_not_there_is_refused(

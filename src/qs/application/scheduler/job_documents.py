@@ -46,7 +46,7 @@ _QUEUE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _RETRY_ON = re.compile(
     r"timeout|error|connect|signal|exit|http|[1-5]xx|[1-5][0-9][0-9]|exit:[0-9]{1,3}|http:[1-5][0-9][0-9]|signal:[0-9]{1,2}"
 )
-_WEBHOOK = re.compile(r"https?://[^\s/@?#]{1,255}(?:[/?][^\s#]{0,1700})?")
+_WEBHOOK = re.compile(r"https?://[^\s/@?#]{1,255}(?:[/?#]\S{0,1700})?")
 _EMAIL = re.compile(r"[^@\s,;<>\"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,190}")
 _DAY = timedelta(days=1)
 

@@ -336,4 +336,6 @@ def test_signals_do_what_they_do_by_default(worker):
     ran = worker.run("signals")
 
     masks = dict(line.split() for line in ran.out.splitlines())
-    assert {int(masks[name], 16) for name in ("SigBlk:", "SigIgn:")} == {0}
+    # 32 and 33 are the C library's own, which lets nobody set them (signal(7)); they are as the worker inherited them.
+    others = ~(0b11 << 31)
+    assert {int(masks[name], 16) & others for name in ("SigBlk:", "SigIgn:")} == {0}

@@ -36,7 +36,8 @@ from qs.interface.rest.scheduler.permissions import READING, WRITING
 from qs.interface.rest.scheduler.writing import patched, told, written_by
 from qs.settings import Settings
 
-NewJob = Annotated[
+# Of a new job, of a whole one and of a change: the document has one schema of a job, and so one example.
+JobDocument = Annotated[
     JobBody,
     a_body_like(
         name="hello",
@@ -48,11 +49,6 @@ NewJob = Annotated[
         retry={"max_attempts": 3},
     ),
 ]
-WholeJob = Annotated[
-    JobBody,
-    a_body_like(name="good-night", type="cron", schedule="0 2 * * *", target={"builtin": "hello_job"}),
-]
-JobChange = Annotated[JobBody, a_body_like(schedule="0 3 * * *", overlap={"policy": "queue_one"})]
 ListCursor = Annotated[
     str, Meta(min_length=1, max_length=2048, description="From the `Link` of the page before.")
 ]
@@ -124,7 +120,7 @@ class JobController(Controller):
     @post("/", opt={**WRITING, "idempotent": True}, summary="Create a job")
     async def create(
         self,
-        data: NewJob,
+        data: JobDocument,
         request: Request[Principal, Any, Any],
         authoring: Given[JobAuthoring],
         reading: Given[JobReading],
@@ -166,7 +162,7 @@ class JobController(Controller):
     async def replace(
         self,
         job_id: FromPath[UUID],
-        data: WholeJob,
+        data: JobDocument,
         request: Request[Principal, Any, Any],
         authoring: Given[JobAuthoring],
         duties: Given[DutyReading],
@@ -189,7 +185,7 @@ class JobController(Controller):
     async def change(
         self,
         job_id: FromPath[UUID],
-        data: JobChange,
+        data: JobDocument,
         request: Request[Principal, Any, Any],
         authoring: Given[JobAuthoring],
         duties: Given[DutyReading],
