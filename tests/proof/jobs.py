@@ -164,9 +164,8 @@ async def rounds_of(world: World, rounds: int, progress: Progress, *, frozen: fl
         if world.rng.random() < _AT_A_POINT:
             trap = Trap(world.rng.choice(_POINTS[role]), world.rng.randint(1, 6))
             victim = await world.start(role, trap)
-            point = await victim.sprung(1.0)
-            if point:
-                course.points[f"{role}:{point}"] += 1
+            if await victim.sprung(1.0):
+                course.points[f"{role}:{victim.sprung_at}"] += 1
         await asyncio.sleep(world.rng.uniform(0, _LONGEST_LIFE_S))
         alive = world.alive(role)
         if world.rng.random() < frozen and len(alive) > 1:
