@@ -66,4 +66,5 @@ async def test_work_is_done_and_its_end_written(node, books):
     assert (attempt.outcome, attempt.number) == ("succeeded", 1)
     assert node.executor.attempts[0].payload == {"days": 7}
     assert node.executor.attempts[0].idempotency_key == f"{job.id}:{run.scheduled_at.isoformat()}"
+    assert node.executor.attempts[0].traceparent == f"00-{run.id.hex}-{run.id.hex[-12:]}0001-01"
     assert ([piece.data for piece in pieces], over) == ([b"hello\n"], True)

@@ -23,7 +23,7 @@ from qs.application.scheduler.job_ports import (
 from qs.application.scheduler.run_ends import RunEnds
 from qs.application.scheduler.run_output import RunOutput
 from qs.domain.scheduler.execution import Lease
-from qs.domain.scheduler.job_execution import JOB_LEASE, RunStatus
+from qs.domain.scheduler.job_execution import JOB_LEASE, JobExecution, RunStatus
 
 _log = structlog.get_logger()
 
@@ -217,6 +217,7 @@ class JobRunning:
             target=definition.target.spec,
             payload=execution.payload,
             output=output,
+            traceparent=_traceparent(execution),
         )
         try:
             async with asyncio.timeout((timeout + _GRACE).total_seconds()):
@@ -260,3 +261,8 @@ class JobRunning:
 
 def _held(run: ClaimedRun) -> Held:
     return Held(run.execution.id, run.execution.epoch)
+
+
+def _traceparent(execution: JobExecution) -> str:
+    """One trace for an execution, one span of it for each attempt (W3C Trace Context)."""
+    return f"00-{execution.id.hex}-{execution.id.hex[-12:]}{execution.attempt & 0xFFFF:04x}-01"

@@ -218,10 +218,10 @@ class ApiServer:
         answer = web.StreamResponse()
         answer.content_type = "application/json"
         answer.enable_chunked_encoding()
-        await answer.prepare(request)
         space.streams[id(request)] = request
         sent = 0
         try:
+            await answer.prepare(request)
             async for chunk in chunks:
                 if cut_after is not None and sent + len(chunk) > cut_after:
                     await answer.write(chunk[: cut_after - sent])

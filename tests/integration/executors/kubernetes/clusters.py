@@ -59,8 +59,12 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @dataclass(frozen=True)
 class ClusterAddress:
-    url: str
+    port: int
     authority: Path
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def running_api_server(folder: Path) -> Iterator[ClusterAddress]:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port, "the API server did not start"
-        yield ClusterAddress(f"https://127.0.0.1:{port}", certificate)
+        yield ClusterAddress(int(port), certificate)
 
 
 class Space:

@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from qs.infra.scheduler.executors.kubernetes import KubernetesExecutor
@@ -11,6 +12,7 @@ from tests.integration.executors.kubernetes.clusters import (
     Written,
     running_api_server,
 )
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,15 @@ async def space(cluster: ClusterAddress, tmp_path: Path) -> AsyncIterator[Space]
     await space.make()
     yield space
     await space.close()
+
+    async def parted() -> bool:
+        return not any(
+            getattr(connection.raddr, "port", None) == cluster.port
+            for connection in psutil.Process().net_connections("tcp4")
+        )
+
+    # TLS takes its time to part, longer than the loop of a test may last.
+    await eventually(parted, within=20)
 
 
 @pytest.fixture
