@@ -195,6 +195,7 @@ async def test_a_slot_whose_claim_was_cut_off_is_fired_once_and_its_work_done(pr
     await truth.execute("UPDATE execution SET lease_until = clock_timestamp() - interval '1 s'")
 
     async def done() -> bool:
+        await container.duty_recovery().recover()
         await firing.fire_due()
         succeeded = "SELECT count(DISTINCT name) FROM execution WHERE status = 'succeeded'"
         return bool(await truth.fetchval(succeeded) == duties)
