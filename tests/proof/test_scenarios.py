@@ -3,7 +3,6 @@
 import pytest
 
 from tests.proof import clock_jumps, freezing, jobs, poison, redis_faults, rolling
-from tests.proof.bugs_of_jobs import BUGS_OF_JOBS
 from tests.proof.figures import Scenario
 from tests.proof.servers import Servers
 
@@ -29,7 +28,8 @@ async def test_a_scenario_on_a_small_scale_holds(
     assert figures.holds, "\n".join(figures.lines(f"seed {seed}"))
 
 
-@pytest.mark.parametrize("bug", BUGS_OF_JOBS)
+# The others are looked for by `make proof` (job_controls).
+@pytest.mark.parametrize("bug", ["no-unique-job-slot", "no-run-epoch"])
 async def test_a_bug_about_jobs_is_seen_within_a_hundred_rounds(
     proof_servers: Servers, seed: int, bug: str
 ) -> None:
