@@ -65,8 +65,15 @@ class LogOperation(Operation):
     def __post_init__(self) -> None:
         answer = (self.responses or {}).get("200")
         if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-            for media_type in ("text/plain", "text/event-stream"):
-                answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            text = Schema(type=OpenAPIType.STRING)
+            answer.content["text/plain"] = OpenAPIMediaType(schema=text)
+            # Of one event: its fields as the stream has them, ``data`` being JSON.
+            event = Schema(
+                type=OpenAPIType.OBJECT,
+                properties={"id": text, "event": text, "data": text},
+                required=["data"],
+            )
+            answer.content["text/event-stream"] = OpenAPIMediaType(schema=event)
 
 
 class ExecutionController(Controller):
