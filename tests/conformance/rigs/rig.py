@@ -44,7 +44,6 @@ def an_attempt(target: Target, **fields: Any) -> Attempt:
         "job_id": job_id,
         "job_name": "nightly-report",
         "tenant_id": TENANT_ID,
-        "tenant_slug": "default",
         "scheduled_at": SCHEDULED_AT,
         "number": 1,
         "idempotency_key": f"{job_id}:2026-03-09T10:30:00Z",

@@ -76,7 +76,6 @@ class Attempt:
     payload: Mapping[str, Any]
     output: Output
     traceparent: str | None = None
-    tenant_slug: str = ""
 
 
 class Executor(Protocol):

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from qs.application.scheduler.compiling import JobCompiling
-from qs.application.scheduler.job_firing import broken, calendars_of, new_run
+from qs.application.scheduler.job_firing import broken, calendars_of, new_run, occupancy_of
 from qs.application.scheduler.job_ports import Advance, AttemptWrite, ClaimedRun, JobUnitOfWork, Wake
 from qs.application.scheduler.metering import Meter, NullMeter
 from qs.application.scheduler.notice_writing import NoticeWriting
@@ -15,7 +15,7 @@ from qs.domain.kernel.errors import Invalid
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.job import Job, JobStatus
 from qs.domain.scheduler.job_execution import FAILED_ENDS, RunFiredBy, RunStatus
-from qs.domain.scheduler.overlapping import Admission, Occupancy
+from qs.domain.scheduler.overlapping import Admission
 from qs.domain.scheduler.policies import ChainOn, MisfirePolicy, OverlapPolicy
 from qs.domain.scheduler.triggers import TriggerKind
 
@@ -82,10 +82,12 @@ class JobEnding:
 
     async def clock(self, uow: JobUnitOfWork, job_ids: Iterable[UUID]) -> None:
         """Gives jobs whose slots follow the end of an execution their next slot; the jobs are locked."""
+        if not (job_ids := list(job_ids)):
+            return
         now = await uow.system_now()
         calendars = await calendars_of(uow)
         moves: list[Advance] = []
-        busy = await uow.runs.active(job_ids := list(job_ids))
+        busy = await uow.runs.active(job_ids)
         for job_id in job_ids:
             job = await uow.jobs.get(job_id)
             # It may have been taken away, switched off or changed while it ran.
@@ -115,13 +117,8 @@ class JobEnding:
                 continue
             now = await uow.system_now()
             active = (await uow.runs.active([job.id])).get(job.id, ())
-            occupancy = Occupancy(
-                [each.id for each in active if not each.waits],
-                [each.id for each in active if each.waits],
-                job.definition.policies.overlap,
-            )
             execution_id = self._ids()
-            admitted = occupancy.admit(execution_id)
+            admitted = occupancy_of(job, active).admit(execution_id)
             skipped = admitted.admission is Admission.SKIP
             execution = new_run(
                 job,

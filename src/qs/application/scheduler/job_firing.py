@@ -177,11 +177,7 @@ class JobFiring:
                 error=told,
                 stands_for=reckoned.missed_more,
             )
-        occupancy = Occupancy(
-            [run.id for run in active if not run.waits],
-            [run.id for run in active if run.waits],
-            job.definition.policies.overlap,
-        )
+        occupancy = occupancy_of(job, active)
         for slot in fire:
             late = now - slot > compiled.misfire.grace
             in_turn = late and compiled.misfire.policy is MisfirePolicy.FIRE_ALL
@@ -312,6 +308,16 @@ def new_run(
         request_id=request_id,
         stands_for=stands_for,
         error=error,
+    )
+
+
+def occupancy_of(job: Job, active: Iterable[ActiveRun]) -> Occupancy:
+    """What is active of the job, for whatever is to be run beside it or behind it."""
+    found = list(active)
+    return Occupancy(
+        [run.id for run in found if not run.waits],
+        [run.id for run in found if run.waits],
+        job.definition.policies.overlap,
     )
 
 

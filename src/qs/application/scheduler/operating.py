@@ -9,7 +9,7 @@ from uuid import UUID
 from qs.application.kernel.request import request_id
 from qs.application.scheduler.compiling import JobCompiling
 from qs.application.scheduler.job_ending import JobEnding
-from qs.application.scheduler.job_firing import calendars_of, new_run
+from qs.application.scheduler.job_firing import calendars_of, new_run, occupancy_of
 from qs.application.scheduler.job_ports import AttemptWrite, JobUnitOfWork, JobUnitOfWorkFactory, Wake
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
@@ -24,7 +24,7 @@ from qs.domain.scheduler.errors import (
 )
 from qs.domain.scheduler.job import Job, JobStatus
 from qs.domain.scheduler.job_execution import AttemptEnd, JobExecution, RunFiredBy, RunStatus
-from qs.domain.scheduler.overlapping import Admission, Occupancy
+from qs.domain.scheduler.overlapping import Admission
 
 MOST_BACKFILLED = 1000
 
@@ -201,7 +201,7 @@ class JobOperating:
             if dry_run:
                 return Backfilled(slots, ())
             active = (await uow.runs.active([job.id])).get(job.id, ())
-            occupancy = _occupancy(job, active)
+            occupancy = occupancy_of(job, active)
             runs = []
             for slot in slots:
                 execution_id = self._ids()
@@ -275,7 +275,7 @@ class JobOperating:
     ) -> JobExecution:
         now = await uow.system_now()
         execution_id = self._ids()
-        admitted = _occupancy(job, (await uow.runs.active([job.id])).get(job.id, ())).admit(execution_id)
+        admitted = occupancy_of(job, (await uow.runs.active([job.id])).get(job.id, ())).admit(execution_id)
         if admitted.admission is Admission.SKIP and not force:
             assert admitted.blocked_by is not None
             raise JobBusy(job.name, admitted.blocked_by)
@@ -299,11 +299,3 @@ class JobOperating:
             await uow.runs.release([job.id])
             await uow.wake(Wake.STOPS)
         return execution
-
-
-def _occupancy(job: Job, active: Sequence[Any]) -> Occupancy:
-    return Occupancy(
-        [run.id for run in active if not run.waits],
-        [run.id for run in active if run.waits],
-        job.definition.policies.overlap,
-    )

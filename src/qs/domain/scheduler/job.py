@@ -1,7 +1,7 @@
 """A job: what is run, when, and what is wanted when that does not go as planned."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
@@ -89,13 +89,6 @@ class Job:
     @property
     def name(self) -> str:
         return self.definition.name
-
-    def renamed_links(self, old: str, new: str) -> "JobDefinition":
-        """The definition with every chain link to ``old`` pointing to ``new``."""
-        links = tuple(
-            replace(link, job=new) if link.job == old else link for link in self.definition.policies.chain
-        )
-        return replace(self.definition, policies=replace(self.definition.policies, chain=links))
 
 
 def refuse_cycles(links: Mapping[str, Iterable[str]]) -> None:

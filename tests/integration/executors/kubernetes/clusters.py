@@ -214,7 +214,6 @@ def an_attempt(*script: str, output: Written | None = None, **changed: Any) -> A
         "job_id": uuid4(),
         "job_name": "nightly report",
         "tenant_id": UUID(int=7),
-        "tenant_slug": "clinic",
         "scheduled_at": datetime.datetime(2026, 3, 1, 2, 30, tzinfo=UTC),
         "number": 1,
         "idempotency_key": "job:2026-03-01T02:30:00Z",

@@ -134,7 +134,7 @@ HOSTILE: list[tuple[str, Any]] = [
     (f"{BOX}/securityContext", None),
     (f"{BOX}/volumeMounts/0/mountPath", "/proc"),
     (f"{BOX}/volumeMounts/0/mountPath", "//proc/./self"),
-    (f"{BOX}/volumeMounts/0/mountPath", "/work/../sys"),
+    (f"{BOX}/volumeMounts/0/mountPath", "/data/../sys"),
     (f"{BOX}/volumeMounts/0/mountPath", "/"),
     (f"{BOX}/volumeMounts/0/mountPath", "/etc"),
     (f"{BOX}/volumeMounts/0/mountPath", "/dev/kmsg"),
