@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -394,6 +395,26 @@ async def test_a_task_of_which_not_even_the_failure_can_be_recorded_stops_no_oth
     assert (counts(report), report.failed, report.status) == ((3, 3, 3), 3, "partial")
     assert sorted(error["task_id"] for error in report.errors) == sorted(stuck)
     assert {(await clinic.task(UUID(task_id))).attempts for task_id in stuck} == {0}
+
+
+async def test_a_task_that_both_lanes_meet_fails_once_in_the_report(clinic, admin):
+    await clinic.enroll_many(await clinic.plan(total_times=1), 4)
+    await clinic.advance(START)
+    ids = [row.id for row in await clinic.rows("SELECT id FROM task ORDER BY planned_at, id")]
+    await refuse(admin, f"NEW.id = '{ids[0]}'", every_change=True)
+    turns = asyncio.Lock()
+
+    @asynccontextmanager
+    async def one_after_the_other(tenant_id):
+        # The second lane has chosen where it begins, and looks when the first has given back what it held.
+        async with turns, clinic.uow(tenant_id) as uow:
+            yield uow
+
+    sweeping = TaskScheduling(one_after_the_other, SqlDueTenants(clinic.engine), clinic.generator, batch=1)
+    report = await asyncio.wait_for(sweeping.sweep(clinic.tenant_id), timeout=100)
+
+    assert (counts(report), report.failed) == ((3, 0, 0), 1)
+    assert [error["task_id"] for error in report.errors] == [str(ids[0])]
 
 
 async def test_failing_tasks_at_the_head_do_not_starve_the_rest(clinic, admin):

@@ -62,6 +62,7 @@ class _Pass:
     actor: str
     on_progress: Callable[[SweepReport], None] | None = None
     in_flight: int = 0
+    unrecorded: set[UUID] = field(default_factory=set)
     turns: deque[_Progress] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,10 @@ class _Pass:
         self.in_flight -= size
         self.report.note(phase, outcome.moved)
         for task_id, failure in outcome.failures:
+            if task_id in self.unrecorded:
+                continue  # the other lane met it too, and counted it
             self.report.note_failure(task_id, failure.code, failure.sentence)
+        self.unrecorded.update(outcome.unrecorded)
         if self.on_progress is not None:
             self.on_progress(self.report)
 

@@ -1,7 +1,6 @@
 """One batch of the sweep: claim tasks, decide by the domain's rules, write, in one short transaction."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +22,8 @@ Cursor = tuple[datetime, UUID] | None
 class BatchOutcome:
     """What one batch did; ``exhausted`` says that nothing more is to be had, ``last`` where the next one goes on.
 
-    ``skipped`` counts due tasks that were left to the command that holds them.
+    ``skipped`` counts due tasks that were left to the command that holds them; ``unrecorded`` are the failures that
+    could not be written down, so that a batch which began beside this one may meet those tasks once more.
     """
 
     moved: Sequence[AssessmentTask]
@@ -31,6 +31,7 @@ class BatchOutcome:
     exhausted: bool
     last: Cursor
     skipped: int = 0
+    unrecorded: Collection[UUID] = ()
 
 
 class SweepBatch:
@@ -55,15 +56,22 @@ class SweepBatch:
             except RowRefused:
                 moved, refused = await self._write_one_by_one(uow, phase, moved)
                 failures += refused
-            for task_id, failure in failures:
-                # A row that refuses even this is passed by the cursor, and looked at again by the next sweep.
-                with suppress(RowRefused):
-                    async with uow.savepoint():
-                        await uow.due.record_failure(task_id, f"{failure.code}: {failure.sentence}")
+            unrecorded = [
+                failed for failed, failure in failures if not await self._record(uow, failed, failure)
+            ]
             if moved:
                 await uow.audit.add(f"tasks.{phase}", "task", None, actor=actor, detail={"count": len(moved)})
             await uow.commit("sweep.batch")
-        return BatchOutcome(moved, failures, claim.exhausted, claim.last, claim.skipped)
+        return BatchOutcome(moved, failures, claim.exhausted, claim.last, claim.skipped, unrecorded)
+
+    async def _record(self, uow: PlanUnitOfWork, task_id: UUID, failure: QsError) -> bool:
+        """Whether it could be; a row that refuses even this is passed by the cursor, and met again by the next sweep."""
+        try:
+            async with uow.savepoint():
+                await uow.due.record_failure(task_id, f"{failure.code}: {failure.sentence}")
+        except RowRefused:
+            return False
+        return True
 
     async def _claim(
         self, uow: PlanUnitOfWork, phase: Phase, until: datetime, after: Cursor, size: int
