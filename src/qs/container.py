@@ -1,6 +1,5 @@
 """Which concrete class stands behind each port. The only module that knows the DI library."""
 
-import gc
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -65,6 +64,7 @@ from qs.application.statistics.ports import Kind
 from qs.application.statistics.reading import StatisticsReading
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
 from qs.application.statistics.validating import Validation
+from qs.collecting import collect_seldom
 from qs.domain.scheduler.duty import standing_duties
 from qs.domain.scheduler.notice_texts import language_of
 from qs.infra.auth.cipher import Cipher
@@ -483,9 +483,7 @@ class Container(containers.DeclarativeContainer):
 
 def build_container(settings: Settings) -> Container:
     """A container for one process, made from its settings."""
-    # A batch of the sweep makes tens of thousands of objects that die with it. At Python's own thresholds looking
-    # for cycles among them, and among all that lives as long as the process, took two fifths of the sweep's time.
-    gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
     return Container(settings=settings)
 
 

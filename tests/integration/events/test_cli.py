@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.support.command_line import called
 from tests.support.events import in_stream, publish_all, record_opened
 from tests.support.processes import PATIENCE_S, clean_environment, running
 
@@ -37,25 +38,25 @@ run()
 
 @pytest.fixture
 def environment(settings):
-    return clean_environment(
-        QS_ENV="test",
-        QS_HOME=str(settings.home),
-        QS_SECRET_KEY=settings.secret_key,
-        QS_DATABASE_URL=settings.database.url,
-        QS_REDIS_URL=settings.redis.url,
-    )
+    return {
+        "QS_ENV": "test",
+        "QS_HOME": str(settings.home),
+        "QS_SECRET_KEY": settings.secret_key,
+        "QS_DATABASE_URL": settings.database.url,
+        "QS_REDIS_URL": settings.redis.url,
+    }
 
 
 def at_work(environment, *arguments: str):
     pipe = asyncio.subprocess.PIPE
-    return running(sys.executable, "-P", *arguments, env=environment, stdout=pipe, stderr=pipe)
+    return running(
+        sys.executable, "-P", *arguments, env=clean_environment(**environment), stdout=pipe, stderr=pipe
+    )
 
 
 async def call(environment, *arguments: str) -> tuple[int, str, str]:
-    async with at_work(environment, "-m", "qs", *arguments) as process:
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    done = await asyncio.to_thread(called, environment, *arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 async def interrupted(process, after: int) -> tuple[list[bytes], bytes]:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from httpx import AsyncClient
 
 from qs.container import Container
 from tests.integration.identity.people import PASSWORD, bearer
-from tests.support.processes import clean_environment
+from tests.support.command_line import called
 from tests.support.settings import SECRET_KEY
 
 Installation = dict[str, str]
@@ -29,11 +28,7 @@ def installation(database_url: str, redis_url: str, tmp_path: Path) -> Installat
 
 
 def qs(given: Installation, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "qs", *arguments]
-    environment = clean_environment(**given)
-    return subprocess.run(
-        command, env=environment, input=stdin, capture_output=True, text=True, timeout=100, check=False
-    )
+    return called(given, *arguments, stdin=stdin)
 
 
 def answer(given: Installation, *arguments: str, stdin: str = "") -> Any:

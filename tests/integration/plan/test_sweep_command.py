@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.processes import clean_environment
+from tests.support.command_line import called
 from tests.support.settings import SECRET_KEY
 
 from .clinic import Clinic
@@ -29,9 +28,7 @@ def installation(database_url: str, redis_url: str, tmp_path: Path) -> Installat
 
 
 def qs_sweep(given: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "qs", "sweep", *arguments]
-    environment = clean_environment(**given)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    return called(given, "sweep", *arguments)
 
 
 def answer(given: Installation, *arguments: str) -> Any:

@@ -15,6 +15,7 @@ import typer
 
 from qs.interface.cli import main
 from qs.interface.cli.main import VERBS
+from tests.support.command_line import called
 from tests.support.processes import clean_environment
 
 # A shell of its own, which prints what psql prints.
@@ -25,11 +26,7 @@ SECRET_KEY = "k1:Zq3vX9bT7mLw2RcYp8NdKs5HjGf4UeQa"
 def qs(
     *arguments: str, given: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "qs", *arguments]
-    environment = clean_environment(**given or {})
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
+    return called(given or {}, *arguments, cwd=cwd)
 
 
 def verbs() -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from typing import Any
 from uuid import UUID
 
@@ -10,32 +9,24 @@ import pytest
 
 from qs.application.plan.ports import Page
 from qs.application.statistics.ports import Kind
+from tests.support.command_line import called
 from tests.support.counting import TENANT_KEY, Ward
-from tests.support.processes import clean_environment, running
 
 
 @pytest.fixture
-def environment(settings):
-    return clean_environment(
-        QS_ENV="test",
-        QS_HOME=str(settings.home),
-        QS_SECRET_KEY=settings.secret_key,
-        QS_DATABASE_URL=settings.database.url,
-        QS_REDIS_URL=settings.redis.url,
-    )
-
-
-@pytest.fixture
-def stats(environment):
+def stats(settings):
     """Calls the verb; returns its exit code, stdout and stderr."""
+    environment = {
+        "QS_ENV": "test",
+        "QS_HOME": str(settings.home),
+        "QS_SECRET_KEY": settings.secret_key,
+        "QS_DATABASE_URL": settings.database.url,
+        "QS_REDIS_URL": settings.redis.url,
+    }
 
     async def call(*arguments: str) -> tuple[int, str, str]:
-        command = (sys.executable, "-P", "-m", "qs", "stats", *arguments)
-        pipe = asyncio.subprocess.PIPE
-        async with running(*command, env=environment, stdout=pipe, stderr=pipe) as process:
-            out, err = await asyncio.wait_for(process.communicate(), 100)
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        done = await asyncio.to_thread(called, environment, "stats", *arguments)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 

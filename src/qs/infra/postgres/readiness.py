@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.readiness import Check, NotReady
 from qs.domain.kernel.ids import PLATFORM_TENANT
-from qs.infra.postgres.migrate import known_revisions
 from qs.infra.postgres.roles import SWEEPER
 
 _UNDEFINED_TABLE = "42P01"
@@ -34,6 +33,9 @@ class PostgresReadiness:
             await connection.execute(text("SELECT 1"))
 
     async def is_at_head(self) -> None:
+        # The library that migrates is loaded where a schema is looked at, not by every process that starts.
+        from qs.infra.postgres.migrate import known_revisions
+
         head, *older = known_revisions()
         revision = await self._revision()
         if revision == head:

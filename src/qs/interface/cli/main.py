@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from qs.collecting import collect_seldom
 from qs.interface.cli.failures import sentence_of
 
 VERBS: Mapping[str, str] = {
@@ -99,6 +100,7 @@ def main(
 
 def run() -> None:
     """The entry point of the program ``qs``; ends the process."""
+    collect_seldom()
     try:
         typer.main.get_command(root)(prog_name="qs")
     except Exception as error:
