@@ -43,12 +43,12 @@ async def commit_cuts(servers: Servers, seed: int, rounds_scale: float, progress
     figures = Figures(seed)
     async with CuttingProcess(servers.database_url, seed=seed) as proxy:
         async with World(servers, seed, change=lambda settings: _by_way_of(settings, proxy)) as world:
-            async with _working(world) as load:
+            async with under_load(world) as load:
                 await proxy.cut(_SHARE, of_each)
                 cuts = await _all_made(proxy, wanted, progress)
                 commits = await proxy.commits()
                 roles = {child.pid: role for role in ROLES for child in world.alive(role)}
-                await _conclude(world, load, figures, repeated=len(cuts))
+                await conclude(world, load, figures, repeated=len(cuts))
     made = Counter(each.cut for each in cuts)
     figures.add("COMMITs", commits)
     figures.add("connections cut at COMMIT", len(cuts), f"{wanted}", len(cuts) == wanted)
@@ -66,15 +66,15 @@ async def postgres_restarts(servers: Servers, seed: int, rounds_scale: float, pr
     backs: list[datetime] = []
     firsts: list[float] = []
     recoveries: list[float] = []
-    async with World(servers, seed) as world, _working(world) as load:
+    async with World(servers, seed) as world, under_load(world) as load:
         for number in range(wanted):
             await asyncio.sleep(world.rng.uniform(*_BETWEEN_S))
             recoveries.append(await _restart(world, _HOWS[number % len(_HOWS)]))
             back = time.monotonic()
             backs.append(datetime.now(UTC))
-            firsts.append(await eventually(partial(_first_success, world, back), within=_PATIENCE_S))
+            firsts.append(await eventually(partial(first_success, world, back), within=_PATIENCE_S))
             progress(f"{number + 1} of {wanted} restarts, first success after {firsts[-1]:.2f} s")
-        await _conclude(world, load, figures, repeated=wanted * world.settings.worker.concurrency)
+        await conclude(world, load, figures, repeated=wanted * world.settings.worker.concurrency)
         acted = [await _first_acted(world, back) for back in backs]
     figures.add("restarts", len(firsts))
     figures.add("seconds it needed to be ready itself: median", statistics.median(recoveries))
@@ -86,7 +86,7 @@ async def postgres_restarts(servers: Servers, seed: int, rounds_scale: float, pr
 
 
 @asynccontextmanager
-async def _working(world: World) -> AsyncIterator[Load]:
+async def under_load(world: World) -> AsyncIterator[Load]:
     """Every role runs and clients call; links have run out and occasions were missed as well."""
     # Whoever moves the clock does so past the proxy.
     settings = _at(world.settings, world.database_url)
@@ -109,7 +109,7 @@ async def _all_made(proxy: CuttingProcess, wanted: int, progress: Progress) -> S
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _conclude(world: World, load: Load, figures: Figures, repeated: int) -> None:
+async def conclude(world: World, load: Load, figures: Figures, repeated: int) -> None:
     """Stops the load and waits for quiet; everything that holds then is told by the figures."""
     # Whatever was sent and could not be recorded may come again.
     quiet_s, found = await aftermath(world, load, repeated=repeated)
@@ -156,7 +156,7 @@ async def _restart(world: World, how: str) -> float:
     return time.monotonic() - began
 
 
-async def _first_success(world: World, back: float) -> float:
+async def first_success(world: World, back: float) -> float:
     """The seconds from then to the next acknowledgement; 0 so far."""
     return world.journal.first_success_after(back) or 0.0
 

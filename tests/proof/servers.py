@@ -44,6 +44,8 @@ class Servers:
         self._control = Control.of(self.home)
         self._numbers = itertools.count(1)
         self._servers: Sequence[_Breakable] = ()
+        self.tablespace = "pg_default"
+        """Where fresh databases lie."""
 
     def __enter__(self) -> Self:
         try:
@@ -76,11 +78,16 @@ class Servers:
     async def fresh_database(self) -> str:
         """The name of a migrated database that nobody has used."""
         name = f"world{next(self._numbers)}"
-        await databases.clone(self.database_url, databases.TEMPLATE, name)
+        await databases.clone(self.database_url, databases.TEMPLATE, name, tablespace=self.tablespace)
         return name
 
     async def drop_database(self, name: str) -> None:
         await databases.drop(self.database_url, name)
+
+    @property
+    def data(self) -> Path:
+        """The data directory of PostgreSQL; it belongs to the user as whom the servers run."""
+        return place.data_of(self._control)
 
     def address_of(self, database: str) -> str:
         return databases.address(self.database_url, database)

@@ -21,8 +21,8 @@ async def make_template(dsn: str) -> str:
     return TEMPLATE
 
 
-async def clone(dsn: str, template: str, name: str) -> None:
-    await _run(dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+async def clone(dsn: str, template: str, name: str, *, tablespace: str = "pg_default") -> None:
+    await _run(dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY TABLESPACE {tablespace}")
 
 
 async def drop(dsn: str, name: str) -> None:

@@ -259,6 +259,7 @@ SQLSTATES = {
     "55P03": (503, "unavailable"),
     "40001": (503, "unavailable"),
     "40P01": (503, "unavailable"),
+    "53100": (503, "database.full"),
     "53300": (503, "unavailable"),
     "57P01": (503, "unavailable"),
     "22003": (422, "invalid"),

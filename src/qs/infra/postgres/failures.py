@@ -13,6 +13,7 @@ from qs.domain.kernel.errors import Invalid, QsError, Unavailable
 # Connection, insufficient resources, operator intervention, transaction rollback (serialization, deadlock), lock not
 # available, idle in transaction; and at connection time: login refused, no such database, role not granted.
 _AWAY = ("08", "53", "57", "40", "55P03", "25P03", "28", "3D")
+_DISK_FULL = "53100"
 # Text that is no UTF-8 or holds NUL, numbers and instants out of range, text too long or not of the type; 22000 is
 # asyncpg's own for a value it cannot encode.
 _DATA = frozenset({"22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05"})
@@ -30,6 +31,16 @@ class DatabaseAway(Unavailable):
     sentence = (
         "the database is away or gave this up, so that it may or may not be done; "
         "try again in a moment, with the same Idempotency-Key if you sent one"
+    )
+
+
+class DatabaseFull(Unavailable):
+    """PostgreSQL has no room left; what was begun is undone, and all goes on by itself once there is some."""
+
+    code = "database.full"
+    sentence = (
+        "the disk of the database is full, so nothing was written; nothing that was acknowledged is lost. "
+        "Whoever runs the database must make room; then try again"
     )
 
 
@@ -52,6 +63,8 @@ def translate(error: BaseException) -> QsError | None:
     if isinstance(error, PoolTimeout) or _is_cut_off(error):
         return DatabaseAway()
     sqlstate = _sqlstate(error) if isinstance(error, DBAPIError | PostgresError | _DriverError) else ""
+    if sqlstate == _DISK_FULL:
+        return DatabaseFull()
     if sqlstate.startswith(_AWAY):
         return DatabaseAway()
     if sqlstate in _DATA and not _WRONG_TYPE.search(str(error)):

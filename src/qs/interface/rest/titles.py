@@ -36,6 +36,7 @@ BY_CODE: dict[str, tuple[str, str]] = {
     "calendar.invalid": ("Invalid calendar", "日历无效"),
     "calendar.name_taken": ("Calendar name taken", "日历名称已被使用"),
     "cursor.invalid": ("Invalid cursor", "游标无效"),
+    "database.full": ("Database full", "数据库空间已满"),
     "enrollment.absent": ("Enrollment not found", "未找到入组记录"),
     "enrollment.entirely_past": ("All occasions have passed", "所有测评时间均已过去"),
     "enrollment.not_active": ("Enrollment is not active", "入组未处于进行状态"),
