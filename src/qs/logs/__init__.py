@@ -116,9 +116,9 @@ def _traceback(logger: Any, method: str, event: Any) -> Any:
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
         crash = describe_crash(error)
-        event["exception"] = scrub(f"{crash['stack']}")
-        if "sqlstate" in crash:
-            event["sqlstate"] = crash["sqlstate"]
+        if "stack" in crash:
+            event["exception"] = scrub(crash.pop("stack"))
+        event |= {name: said for name, said in crash.items() if name not in event}
     return event
 
 

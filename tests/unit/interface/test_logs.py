@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from asyncpg import AdminShutdownError, PostgresError, UniqueViolationError
 
 from qs.logs import configure_logging
 from qs.logs.redaction import REDACTED
@@ -129,6 +130,19 @@ def test_a_traceback_holds_no_credential(lines: Any) -> None:
     (line,) = lines()
     assert "ValueError" in line["exception"]
     assert TOKEN not in json.dumps(line)
+
+
+def test_of_a_database_that_is_away_each_call_tells_one_line_and_no_stack(lines: Any) -> None:
+    for error in (AdminShutdownError("going down"), UniqueViolationError("a bug")):
+        try:
+            raise error
+        except PostgresError:
+            log.warning("failed", exc_info=True)
+
+    away, bug = lines()
+    assert ({"error", "sqlstate"} <= away.keys(), "exception" in away) == (True, False)
+    assert (away["error"], away["sqlstate"]) == ("AdminShutdownError", "57P01")
+    assert "UniqueViolationError" in bug["exception"]
 
 
 def test_flags_and_counts_with_telling_names_are_kept(lines: Any) -> None:
