@@ -115,10 +115,10 @@ def _traceback(logger: Any, method: str, event: Any) -> Any:
     given = event.pop("exc_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
-        crash = describe_crash(error)
-        if "stack" in crash:
-            event["exception"] = scrub(crash.pop("stack"))
-        event |= {name: said for name, said in crash.items() if name not in event}
+        described = describe_crash(error)
+        if "stack" in described:
+            event["exception"] = scrub(described.pop("stack"))
+        event |= {name: said for name, said in described.items() if name not in event}
     return event
 
 
