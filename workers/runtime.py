@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from qs.infra.postgres.heartbeats import BEAT_EVERY_S, Heartbeat
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+_FORGIVEN_AFTER_S = 60.0
 
 _log = structlog.get_logger()
 
@@ -60,11 +62,13 @@ async def keep_working(
 async def _repeat(role: str, loop: Loop, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
+        began = time.monotonic()
         try:
             pause_s = 0.0 if await loop.step() else loop.pause_s
             failures = 0
         except Exception as error:  # noqa: BLE001 - a worker outlives whatever goes wrong in one step
-            failures += 1
+            # Steps that last, as listening does, come to nothing but an end; a failure after a long one is the first.
+            failures = 1 if time.monotonic() - began > _FORGIVEN_AFTER_S else failures + 1
             pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S)
             pause_s *= random.uniform(0.75, 1.0)  # noqa: S311 - no secret
             _tell(role, loop, error, failures)
