@@ -13,11 +13,16 @@ from pathlib import Path
 import uvloop
 
 from tests.proof import (
+    burst,
     clock_jumps,
     controls,
+    edits,
     freezing,
+    full_disk,
     jobs,
     kills,
+    nodes,
+    paused_nodes,
     points,
     poison,
     postgres_faults,
@@ -38,18 +43,24 @@ SCENARIOS: Mapping[str, Scenario] = {
     "redis_away": redis_faults.away,
     "postgres_restarts": postgres_faults.postgres_restarts,
     "commit_cuts": postgres_faults.commit_cuts,
+    "full_disk": full_disk.full_disk,
     "frozen": freezing.frozen,
     "clock": clock_jumps.jumps,
     "poison": poison.poison,
     "deadly": poison.deadly,
     "jobs": jobs.jobs,
     "job_controls": jobs.job_controls,
+    "nodes": nodes.nodes,
+    "paused_nodes": paused_nodes.paused_nodes,
+    "edits": edits.edits,
+    "burst": burst.burst,
     "rolling": rolling.rolling,
     "controls": controls.controls,
     "controls_by_chance": controls.controls_by_chance,
 }
-# An hour, to learn what undirected kills alone would have found.
-_WHEN_ASKED = ("controls_by_chance",)
+# An hour, to learn what undirected kills alone would have found; ten minutes by the clock on the wall, of which
+# `make proof` runs one (test_scenarios.py).
+_WHEN_ASKED = ("controls_by_chance", "nodes")
 
 
 def run(names: list[str], seed: int, rounds_scale: float) -> dict[str, Figures]:

@@ -2,7 +2,18 @@
 
 import pytest
 
-from tests.proof import clock_jumps, freezing, jobs, poison, redis_faults, rolling
+from tests.proof import (
+    burst,
+    clock_jumps,
+    edits,
+    freezing,
+    jobs,
+    nodes,
+    paused_nodes,
+    poison,
+    redis_faults,
+    rolling,
+)
 from tests.proof.figures import Scenario
 from tests.proof.servers import Servers
 
@@ -17,6 +28,11 @@ from tests.proof.servers import Servers
         pytest.param(poison.poison, 0.1, id="poison"),
         pytest.param(poison.deadly, 0.2, id="deadly"),
         pytest.param(jobs.jobs, 0.1, id="jobs"),
+        pytest.param(burst.burst, 0.02, id="burst"),
+        # By the clock on the wall, however fast the machine: two minutes together.
+        pytest.param(edits.edits, 0.05, id="edits", marks=pytest.mark.proof_long),
+        pytest.param(nodes.nodes, 0.1, id="nodes", marks=pytest.mark.proof_long),
+        pytest.param(paused_nodes.paused_nodes, 0.05, id="paused_nodes", marks=pytest.mark.proof_long),
         pytest.param(rolling.rolling, 0.1, id="rolling"),
     ],
 )

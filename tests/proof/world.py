@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import asyncpg
 import httpx
+import msgspec
 from redis.asyncio import Redis
 
 from qs.application.notification import announcing
@@ -66,6 +67,16 @@ SELECT
     (SELECT count(*) FROM delivery WHERE status IN ('queued', 'sending')) AS "deliveries to send",
     (SELECT count(*) FROM execution WHERE status IN ('queued', 'running')) AS "executions under way"
 """
+
+
+def as_installed(settings: Settings) -> Settings:
+    """With the concurrency and the connections of an installation that says nothing about them."""
+    pool_size = DatabaseSettings().pool_size
+    return msgspec.structs.replace(
+        settings,
+        worker=WorkerSettings(),
+        database=msgspec.structs.replace(settings.database, pool_size=pool_size),
+    )
 
 
 class World:
