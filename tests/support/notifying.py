@@ -86,8 +86,12 @@ class Clinic:
 
     async def send(self) -> None:
         """Every delivery that is due is tried, until none is."""
-        while sum([await sending.send_due() for sending in self.container.sending().values()]):
+        while await self.send_once():
             pass
+
+    async def send_once(self) -> int:
+        """Every delivery that is due is tried; how many that were."""
+        return sum([await sending.send_due() for sending in self.container.sending().values()])
 
     async def deliveries(self, channel: str | None = None) -> list[asyncpg.Record]:
         rows = await self.truth.fetch("SELECT * FROM delivery ORDER BY id")

@@ -92,9 +92,9 @@ async def test_a_mail_server_down_and_up_again_gets_the_mail_then(clinic, mail):
     await mail.stop()
     await clinic.opened(await clinic.testee([mailbox("anna@example.org")]))
     await clinic.announce()
-    await clinic.send()
+    await clinic.send_once()
     [row] = await clinic.deliveries("email")
-    assert (row["status"], row["attempts"] >= 1) == ("queued", True)
+    assert (row["status"], row["attempts"]) == ("queued", 1)
 
     await mail.start()
     await _settled(clinic)

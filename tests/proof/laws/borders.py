@@ -22,10 +22,13 @@ _REFERENCES = {
     "job_attempt": {"execution_id": "job_execution"},
     "job_output": {"execution_id": "job_execution"},
     "job_notice": {"job_id": "job", "execution_id": "job_execution"},
+    "audit_seal": {"audit_id": "audit"},
+    "audit_unsealed": {"id": "audit"},
 }
 """Which columns of a table name rows of which other table."""
 _OWNED = (
     *_REFERENCES,
+    "api_key",
     "audit",
     "idempotency_key",
     "job_calendar",
@@ -52,6 +55,7 @@ _NAMELESS = frozenset(
         "job_slot",
         "job_attempt",
         "job_output",
+        "audit_seal",
     }
 )
 """Those without an id of their own."""
@@ -66,6 +70,7 @@ _AUDITED = {
     "job": "job",
     "user": "app_user",
     "service_account": "service_account",
+    "api_key": "api_key",
 }
 """What audit rows tell of, and where that is."""
 _COUNTED = ("plan", "testee")
@@ -107,7 +112,8 @@ def _laws() -> list[Law]:
     laws.append(
         Law("I10", "format('idempotency_key %s of tenant %s is that of %s of tenant %s', k.key, k.tenant_id, k.principal,"
             " who.tenant_id)", "idempotency_key k JOIN (SELECT 'user:' || id AS principal, tenant_id FROM app_user"
-            " UNION ALL SELECT 'service:' || id, tenant_id FROM service_account) who USING (principal)",
+            " UNION ALL SELECT 'service:' || id, tenant_id FROM service_account"
+            " UNION ALL SELECT 'api_key:' || id, tenant_id FROM api_key) who USING (principal)",
             "who.tenant_id <> k.tenant_id")
     )  # fmt: skip
     return laws
