@@ -262,3 +262,32 @@ async def test_everything_that_waits_is_worked_off_however_many_workers_there_ar
 
     worked = [attempt.execution_id for node in nodes for attempt in node.executor.attempts]
     assert len(worked) == len(set(worked)) == 40
+
+
+async def test_the_next_executions_are_claimed_while_the_ends_of_others_wait_to_be_written(make_node):
+    node = make_node(concurrency=4)
+    jobs = [await node.job(f"job {n}") for n in range(8)]
+    for job in jobs:
+        await run_now(node, job)
+
+    # Nobody writes ends here.
+    taken = [await node.running.take()]
+    await node.executor.begun(4)
+    taken += [await node.running.take(), await node.running.take()]
+    await node.executor.begun(6)
+
+    assert taken == [4, 2, 0]
+    assert len(node.running) == 6
+
+
+async def test_where_limits_hold_an_execution_takes_its_place_until_its_end_is_written(make_node):
+    node = make_node(concurrency=4, limits=QueueLimits({"narrow": 9}))
+    jobs = [await node.job(f"job {n}") for n in range(8)]
+    for job in jobs:
+        await run_now(node, job)
+
+    taken = [await node.running.take()]
+    await node.executor.begun(4)
+    taken.append(await node.running.take())
+
+    assert taken == [4, 0]

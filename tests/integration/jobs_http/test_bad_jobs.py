@@ -16,6 +16,7 @@ BAD: list[tuple[dict[str, Any], str, tuple[str, ...]]] = [
     ({"name": "x" * 201}, "/name", ("200",)),
     ({"name": ["a"]}, "/name", ("text",)),
     ({"name": True}, "/name", ("text",)),
+    ({"name": " sweep "}, "/name", ("duty", "my-sweep")),
     # triggers
     ({"type": None}, "/type", ("cron", "monthly")),
     ({"type": "hourly"}, "/type", ("cron", "monthly")),

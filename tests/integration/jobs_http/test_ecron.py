@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from dependency_injector import providers
 from httpx import AsyncClient, Response
 
 from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
+from qs.interface.rest.app import create_app
+from tests.support.http import serving
 from tests.support.waiting import eventually
 
 from .steps import ABSENT_ID, ECRON, V1, data_of, details_of, make_job, problem_of
@@ -189,6 +193,44 @@ async def test_the_outcome_of_an_asynchronous_execution_is_reported_once(api, ht
     problem_of(await api.put(path, json={"job_status": "success"}), 409, "execution.over")
 
 
+async def test_results_are_posted_to_the_path_that_the_settings_give(container, http, worker, caller):
+    """As ECron's targets do: whatever the object says, it is the result of a success; it is taken once."""
+    settings = container.settings()
+    scheduler = msgspec.structs.replace(settings.scheduler, results_path="/api/cronsvr/v1/result")
+    container.settings.override(providers.Object(msgspec.structs.replace(settings, scheduler=scheduler)))
+    http.outcome = AttemptOutcome(status=AttemptStatus.AWAITED)
+    async with serving(create_app(container)) as api:
+        api.headers.update(await caller("admin"))
+        job_id = await make(api, job_context=context(info={"method": "POST", "async": True}))
+        execution = bare(await api.post(f"{ECRON}/jobexecution", json={"job_id": job_id}))["execute_id"]
+        path = f"/api/cronsvr/v1/result/{execution}"
+        problem_of(await api.post(path, json={}), 409, "execution.not_awaited")
+        await worker.begin()
+
+        async def awaited():
+            return data_of(await api.get(f"{V1}/executions/{execution}"))["awaited"]
+
+        await eventually(awaited)
+        reader = await caller("scheduler:read")
+        problem_of(await api.post(path, json={}, headers=reader), 403, "auth.scope_missing")
+        problem_of(await api.post(path, json={"x": "y" * 17_000}), 422, "invalid")
+        problem_of(await api.post(path, json=[1]), 422, "invalid")
+        problem_of(await api.post(f"/api/cronsvr/v1/result/{ABSENT_ID}", json={}), 404, "execution.absent")
+        runner = await caller("scheduler:run")
+        reported = bare(await api.post(path, json={"rows": 3, "job_status": "failure"}, headers=runner))
+
+        assert reported == {}
+        (status,) = bare(await api.get(f"{ECRON}/jobstatus/{execution}"))
+        assert status["job_status"] == "success"
+        assert status["ext_info"]["result"] == {"rows": 3, "job_status": "failure"}
+        problem_of(await api.post(path, json={}), 409, "execution.over")
+        problem_of(await api.get(path), 405, "method.not_allowed")
+
+
+async def test_without_the_setting_there_is_no_path_for_results(api):
+    problem_of(await api.post(f"/api/cronsvr/v1/result/{ABSENT_ID}", json={}), 404, "absent")
+
+
 @pytest.mark.parametrize(
     ("fields", "target"),
     [
@@ -223,6 +265,7 @@ async def test_bad_jobs_are_refused_in_ecrons_words(api):
     for fields, pointer in (
         ({"job_name": ""}, "/job_name"),
         ({"job_name": None}, "/job_name"),
+        ({"job_name": "retention"}, "/job_name"),
         ({"job_name": "x" * 201}, "/job_name"),
         ({"job_cron_time": ""}, "/job_cron_time"),
         ({"job_cron_time": "61 0 2 * * ?"}, "/job_cron_time"),

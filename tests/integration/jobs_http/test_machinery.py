@@ -1,5 +1,8 @@
 """Nodes, queues, the switch, and how far behind the clock is."""
 
+import os
+import re
+import socket
 from typing import Any
 
 from httpx import AsyncClient
@@ -8,7 +11,7 @@ from sqlalchemy import text
 from qs.application.scheduler import nodes
 from qs.infra.postgres.heartbeats import Heartbeat
 
-from .steps import ABSENT_ID, HOURLY, V1, data_of, make_job, problem_of, run_job
+from .steps import ABSENT_ID, ECRON, HOURLY, V1, data_of, make_job, problem_of, run_job
 
 WEB = {"target": {"http": {"url": "https://example.org"}}}
 
@@ -44,6 +47,57 @@ async def test_nodes_are_shown_with_what_they_hold_and_are_asked_to_drain(
     assert drained == executions | {"draining": True}
     assert status["nodes"] == {"alive": 2, "draining": 1, "held": 1}, "both are of one process"
     problem_of(await api.post(f"{V1}/nodes/nobody@nowhere:1:a/drain"), 404, "node.absent")
+
+
+async def test_hosts_are_shown_to_who_runs_the_installation_alone(
+    stranger, caller, engine, neighbour, platform
+):
+    """Others see that nodes work, and tell them apart."""
+    await Heartbeat(engine, "cron").beat()
+    await Heartbeat(engine, "cron").beat()
+    host, pid = socket.gethostname(), str(os.getpid())
+
+    for operator in (platform, await caller("admin"), await caller("scheduler:read", "scheduler:write")):
+        shown = await nodes_of(stranger, **operator)
+        assert [node["host"] for node in shown] == [host, host]
+        assert all(node["id"].startswith(f"cron@{host}:{pid}:") for node in shown)
+    for other in (neighbour, await caller("scheduler:read")):
+        answer = await stranger.get(f"{V1}/nodes", headers=other)
+        shown = data_of(answer)
+        assert [node["host"] for node in shown] == [None, None]
+        assert [node["alive"] for node in shown] == [True, True]
+        assert len({node["id"] for node in shown}) == 2
+        assert all(re.fullmatch("cron@[0-9a-f]+", node["id"]) for node in shown)
+        assert host not in answer.text
+
+
+async def test_executions_name_the_machines_they_ran_on_to_who_runs_the_installation_alone(
+    api, caller, worker
+):
+    """In lists, alone, as the last one of a job, and to ECron's clients."""
+    job = await make_job(api)
+    run = await run_job(api, job)
+    await worker.work_off()
+    reader, runner = await caller("scheduler:read"), await caller("scheduler:run")
+    machine = f"{socket.gethostname()}:{os.getpid()}:"
+    paths = [
+        f"{V1}/executions",
+        f"{V1}/executions/{run['id']}",
+        f"{V1}/jobs/{job['id']}/executions",
+        f"{V1}/jobs/{job['id']}/status",
+        f"{ECRON}/jobstatus/{job['id']}",
+        f"{ECRON}/jobstatus/{run['id']}",
+        f"{ECRON}/jobstatus?job_id={job['id']}",
+    ]
+
+    for path in paths:
+        whole, told = (await api.get(path)).text, (await api.get(path, headers=reader)).text
+        name = re.search(rf"{machine}([0-9a-f]+)", whole)
+        assert name, path
+        assert socket.gethostname() not in told, path
+        assert name[1] in told, path
+    again = await api.post(f"{V1}/executions/{run['id']}/retry", headers=runner)
+    assert data_of(again)["worker"] is None
 
 
 async def test_a_node_is_drained_only_by_who_speaks_for_everybody(

@@ -1,17 +1,19 @@
 """Writes jobs: one at a time for people and clients, or as the whole set of a file, a table or the code."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from qs.application.kernel.preconditions import PreconditionFailed
+from qs.application.scheduler.chains import Start, starts_of_chains
 from qs.application.scheduler.compiling import Calendars, CompiledJob, JobCompiling
 from qs.application.scheduler.job_documents import write_job
 from qs.application.scheduler.job_firing import broken, calendars_of
-from qs.application.scheduler.job_ports import JobFilter, JobUnitOfWork, JobUnitOfWorkFactory, Wake
+from qs.application.scheduler.job_ports import JobUnitOfWork, JobUnitOfWorkFactory, Wake
+from qs.application.scheduler.job_sets import all_jobs
 from qs.domain.kernel.errors import Invalid, Problem, QsError
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.calendars import Calendar
@@ -23,7 +25,6 @@ _WHERE = {
     JobSource.CODE: "declared in the code",
     JobSource.SYS_CRONTAB: "a row of the table sys_crontab",
 }
-_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ class JobAuthoring:
     def scope_needed(self, definition: JobDefinition) -> str | None:
         """What somebody must hold beside ``scheduler:write`` to write this job."""
         return self._compiling.scopes_of(definition)
+
+    async def starts_of(self, tenant_id: UUID, definitions: Collection[JobDefinition]) -> Sequence[Start]:
+        """The jobs that the chains of these come to start, once they are written."""
+        if not any(definition.policies.chain for definition in definitions):
+            return ()
+        async with self._unit_of_work(tenant_id) as uow:
+            return await starts_of_chains(uow, self._compiling, definitions)
 
     async def create(
         self, tenant_id: UUID, definition: JobDefinition, *, actor: str, owner: str | None = None
@@ -128,7 +136,10 @@ class JobAuthoring:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.jobs.serialize_sets()
             calendars, now = await calendars_of(uow), await uow.system_now()
-            known = {job.name: job for job in await self._all(uow)}
+            known = {job.name: job for job in await all_jobs(uow)}
+            # One after the other they would be locked in the order of the set.
+            there = [(known[each.name], each) for each in definitions if each.name in known]
+            await uow.jobs.lock(job.id for job, definition in there if job.definition != definition)
             changes: list[Change] = []
             found: list[Problem] = []
             for definition in definitions:
@@ -197,11 +208,14 @@ class JobAuthoring:
             if saved is None:
                 raise PreconditionFailed
             calendars, now = await calendars_of(uow), await uow.system_now()
-            for job in await self._all(uow):
-                if job.definition.trigger.calendar == calendar.name:
-                    locked = await uow.jobs.get(job.id, lock=True)
-                    if locked is not None:
-                        await uow.jobs.save(self._clocked(locked, calendars, now, tolerant=True))
+            users = [
+                job.id for job in await all_jobs(uow) if job.definition.trigger.calendar == calendar.name
+            ]
+            await uow.jobs.lock(users)
+            for job_id in users:
+                job = await uow.jobs.get(job_id)
+                if job is not None:
+                    await uow.jobs.save(self._clocked(job, calendars, now, tolerant=True))
             await uow.audit.add(
                 "calendar.save", "calendar", None, actor=actor, detail={"name": calendar.name}
             )
@@ -217,7 +231,7 @@ class JobAuthoring:
             current = await uow.calendars.get(name)
             if current is not None and version not in (None, current[1]):
                 raise PreconditionFailed
-            users = [job.name for job in await self._all(uow) if job.definition.trigger.calendar == name]
+            users = [job.name for job in await all_jobs(uow) if job.definition.trigger.calendar == name]
             if users:
                 raise CalendarInUse(name, users)
             if not await uow.calendars.remove(name):
@@ -347,12 +361,6 @@ class JobAuthoring:
             refuse_cycles(await uow.jobs.links())
         await uow.audit.add(action, "job", job.id, actor=actor, detail={"name": job.name})
         await uow.wake(Wake.JOBS)
-
-    async def _all(self, uow: JobUnitOfWork) -> list[Job]:
-        found: list[Job] = []
-        while len(page := await uow.jobs.list(JobFilter(), offset=len(found), size=_PAGE)) == _PAGE:
-            found += page
-        return [*found, *page]
 
 
 def changed_fields(before: JobDefinition, after: JobDefinition) -> dict[str, tuple[Any, Any]]:

@@ -7,9 +7,10 @@ from typing import Protocol
 import structlog
 
 from qs.application.scheduler.authoring import Change, JobAuthoring
-from qs.application.scheduler.builtins import Builtin
-from qs.domain.kernel.errors import Invalid
+from qs.application.scheduler.builtins import Builtin, CodeSchedule
+from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import DEFAULT_TENANT
+from qs.domain.scheduler.duty import taken_by_duty
 from qs.domain.scheduler.job import JobDefinition, JobSource, Target
 from qs.domain.scheduler.policies import Policies, Retry
 from qs.domain.scheduler.triggers import TriggerKind, TriggerSpec
@@ -67,21 +68,20 @@ class CodeJobs:
             return None
         self._told = True
         return [
-            Desired(
-                JobDefinition(
-                    name=builtin.name,
-                    trigger=TriggerSpec(
-                        type=TriggerKind.CRON,
-                        schedule=builtin.schedule.cron,
-                        timezone=builtin.schedule.timezone,
-                    ),
-                    target=Target(kind="builtin", spec={"name": builtin.name}),
-                    policies=Policies(retry=self._retry),
-                )
-            )
+            self._desired(builtin.name, builtin.schedule)
             for builtin in self._builtins().values()
             if builtin.schedule is not None
         ]
+
+    def _desired(self, name: str, schedule: CodeSchedule) -> Desired:
+        definition = JobDefinition(
+            name=name,
+            trigger=TriggerSpec(type=TriggerKind.CRON, schedule=schedule.cron, timezone=schedule.timezone),
+            target=Target(kind="builtin", spec={"name": name}),
+            policies=Policies(retry=self._retry),
+        )
+        taken = taken_by_duty(name)
+        return Desired(definition, None if taken is None else Invalid([Problem("/name", taken)]))
 
     def poke(self) -> None:
         self._told = False

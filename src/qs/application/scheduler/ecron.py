@@ -13,7 +13,7 @@ whose outcome is reported later. Ids, tenants and times that ECron sets by itsel
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,9 +116,16 @@ def write_ecron(job: Job) -> dict[str, Any]:
 
 
 def write_status(
-    execution: JobExecution, job_type: str, attempts: Sequence[Mapping[str, Any]] = ()
+    execution: JobExecution,
+    job_type: str,
+    attempts: Sequence[Mapping[str, Any]] = (),
+    *,
+    process: Callable[[str], str] = str,
 ) -> dict[str, Any]:
-    """The execution as ECron shows it; ``attempts`` say who worked on it, else who did last."""
+    """The execution as ECron shows it; ``attempts`` say who worked on it, else who did last.
+
+    ``process`` is how the name of the process that did is told.
+    """
     told = [(each["worker"], each["started_at"]) for each in attempts]
     if not told and execution.worker is not None:
         told = [(execution.worker, execution.started_at)]
@@ -135,7 +142,7 @@ def write_status(
         "job_status": status_word(execution.status),
         "begin_at": _instant(execution.started_at or execution.created_at),
         "end_at": _instant(execution.finished_at),
-        "executor": [{"executor_id": worker, "executed_at": _instant(at)} for worker, at in told],
+        "executor": [{"executor_id": process(worker), "executed_at": _instant(at)} for worker, at in told],
         "execute_times": execution.attempt,
         "ext_info": info,
     }

@@ -23,6 +23,7 @@ from typing import Any
 from qs.application.scheduler.document_fields import Fields
 from qs.domain.kernel.durations import duration_text
 from qs.domain.kernel.errors import Invalid, Problem
+from qs.domain.scheduler.duty import taken_by_duty
 from qs.domain.scheduler.job import JobDefinition, Target
 from qs.domain.scheduler.policies import (
     Backoff,
@@ -41,7 +42,11 @@ from qs.domain.scheduler.policies import (
 from qs.domain.scheduler.triggers import TriggerKind, TriggerSpec
 
 TARGET_KINDS = ("builtin", "http", "command", "kubernetes")
-_CHAINS = {"on_success": ChainOn.SUCCESS, "on_failure": ChainOn.FAILURE, "on_completion": ChainOn.COMPLETION}
+CHAIN_FIELDS = {
+    ChainOn.SUCCESS: "on_success",
+    ChainOn.FAILURE: "on_failure",
+    ChainOn.COMPLETION: "on_completion",
+}
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _RETRY_ON = re.compile(
     r"timeout|error|connect|signal|exit|http|[1-5]xx|[1-5][0-9][0-9]|exit:[0-9]{1,3}|http:[1-5][0-9][0-9]|signal:[0-9]{1,2}"
@@ -62,11 +67,13 @@ def read_job(document: Any, defaults: Retry | None = None) -> JobDefinition:
     if not isinstance(document, Mapping):
         raise Invalid([Problem("", "must be an object with name, type and schedule")])
     fields = Fields(document)
-    name = fields.text("name", 200, required=True)
+    name = fields.text("name", 200, required=True).strip()
+    if (taken := taken_by_duty(name)) is not None:
+        fields.wrong("/name", taken)
     definition = JobDefinition(
-        name=name.strip(),
+        name=name,
         trigger=_trigger(fields),
-        target=_target(fields, name.strip()),
+        target=_target(fields, name),
         payload=fields.object("payload"),
         enabled=fields.flag("enabled", True),
         queue=fields.matching("queue", _QUEUE, "default", "must be 1 to 64 of a-z, 0-9, - and _"),
@@ -137,7 +144,7 @@ def write_job(definition: JobDefinition) -> dict[str, Any]:
         },
         "remarks": definition.remarks,
     }
-    for key, on in _CHAINS.items():
+    for on, key in CHAIN_FIELDS.items():
         document[key] = [link.job for link in policies.chain if link.on is on]
     return document
 
@@ -219,7 +226,7 @@ def _retry(fields: "Fields", default: Retry) -> Retry:
 
 def _chain(fields: "Fields") -> tuple[ChainLink, ...]:
     links: list[ChainLink] = []
-    for key, on in _CHAINS.items():
+    for on, key in CHAIN_FIELDS.items():
         names = fields.texts(key, 20, re.compile(r".{1,200}"), "must be the name of a job", ())
         links += [ChainLink(on, name.strip()) for name in names]
     return tuple(links)

@@ -49,6 +49,7 @@ class JobEnding:
 
         The others are refused and audited.
         """
+        await self.hold(uow, [run for run, _ in ends])
         accepted = await uow.runs.write([end for _, end in ends])
         over: list[ClaimedRun] = []
         for run, end in ends:
@@ -56,16 +57,26 @@ class JobEnding:
                 await self._refuse(uow, run, end)
             elif (status := accepted[run.execution.id]).is_terminal:
                 # What was asked to stop meanwhile is over although another attempt was meant.
-                over.append(replace(run, execution=replace(run.execution, status=status, error=end.error)))
+                ended = replace(run.execution, status=status, error=end.error)
+                over.append(ClaimedRun(ended, run.definition))
         await self.follow(uow, over)
         return dict(accepted)
 
+    async def hold(self, uow: JobUnitOfWork, runs: Sequence[ClaimedRun]) -> None:
+        """Locks the jobs that the ends of these executions may concern; to be called before any of them is written.
+
+        A clock that has a job locked may wait for its executions, to have them replaced, so nobody who has these may
+        wait for the job.
+        """
+        own = {run.execution.job_id for run in runs if _may_have_waiters(run) or _delays(run)}
+        chained = {link.job for run in runs for link in run.definition.policies.chain}
+        if own or chained:
+            await uow.jobs.lock(own, chained)
+
     async def follow(self, uow: JobUnitOfWork, over: Sequence[ClaimedRun]) -> None:
-        """What follows from these executions, whose end is written in this transaction."""
+        """What follows from these executions, which are held and whose end is written in this transaction."""
         waiters = [run for run in over if _may_have_waiters(run)]
-        delayed = [run for run in over if run.definition.trigger.type is TriggerKind.FIXED_DELAY]
-        if waiters or delayed:
-            await uow.jobs.lock({run.execution.job_id for run in (*waiters, *delayed)})
+        delayed = [run for run in over if _delays(run)]
         began = 0
         if waiters:
             began += await uow.runs.release({run.execution.job_id for run in waiters})
@@ -164,6 +175,10 @@ def _may_have_waiters(run: ClaimedRun) -> bool:
     if run.execution.fired_by is RunFiredBy.BACKFILL:
         return True
     return policies.overlap.policy in _SERIAL or policies.misfire.policy is MisfirePolicy.FIRE_ALL
+
+
+def _delays(run: ClaimedRun) -> bool:
+    return run.definition.trigger.type is TriggerKind.FIXED_DELAY
 
 
 def _waits_for_a_slot(job: Job) -> bool:

@@ -130,8 +130,11 @@ class JobRepository(Protocol):
 
     async def by_name(self, name: str, *, lock: bool = False) -> Job | None: ...
 
-    async def lock(self, job_ids: Iterable[UUID]) -> None:
-        """Holds these until the end of the transaction, in the order of their ids, so that nobody waits in a ring."""
+    async def lock(self, job_ids: Iterable[UUID], names: Iterable[str] = ()) -> None:
+        """Holds these until the end of the transaction, in the order of their ids, so that nobody waits in a ring.
+
+        Whoever writes executions of a job that he locks as well locks the job first.
+        """
         ...
 
     async def serialize_sets(self) -> None:
@@ -219,7 +222,15 @@ class RunRepository(Protocol):
         ...
 
     async def overdue(self, limit: int) -> Sequence[UUID]:
-        """Ends what did not begin in time (expired), or waits for an attempt past its end (timed_out)."""
+        """What did not begin in time, or waits for an attempt past its end."""
+        ...
+
+    async def expire(self, execution_ids: Iterable[UUID]) -> Sequence[UUID]:
+        """Ends those of them that are overdue still, as expired or timed_out; which these are."""
+        ...
+
+    async def find(self, execution_ids: Iterable[UUID]) -> Sequence[ClaimedRun]:
+        """Those of them that are there."""
         ...
 
     async def stop(self, execution_ids: Iterable[UUID], as_: RunStatus) -> Mapping[UUID, RunStatus]:

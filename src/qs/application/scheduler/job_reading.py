@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from qs.application.scheduler.compiling import JobCompiling
@@ -20,6 +20,8 @@ from qs.domain.scheduler.triggers import Occurrence, Trigger, TriggerSpec, previ
 
 # Any id will do where nothing is stored: only `H` depends on it.
 _PREVIEWED = UUID(int=0)
+
+Stopped = Literal["tenant", "installation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +187,16 @@ class JobReading:
 
     async def firing(self, tenant_id: UUID) -> bool:
         """Whether timed firing is on for the tenant: its own switch and the platform's."""
-        for tenant in {tenant_id, PLATFORM_TENANT}:
+        return await self.stopped(tenant_id) is None
+
+    async def stopped(self, tenant_id: UUID) -> Stopped | None:
+        """Whose switch keeps time from firing the tenant's jobs; that of the installation is told first."""
+        switches: list[tuple[UUID, Stopped]] = [(PLATFORM_TENANT, "installation"), (tenant_id, "tenant")]
+        for tenant, whose in switches:
             async with self._unit_of_work(tenant) as uow:
                 if not (await uow.switch.firing())[0]:
-                    return False
-        return True
+                    return whose
+        return None
 
     async def _states(self, uow: JobUnitOfWork, jobs: Sequence[Job], language: str) -> list[JobState]:
         latest = await uow.runs.latest([job.id for job in jobs])

@@ -11,6 +11,7 @@ from itertools import groupby
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, Executor
 from qs.application.scheduler.job_ports import (
@@ -38,13 +39,17 @@ class _Running:
     stop_as: RunStatus | None = None
     """Set before the task is canceled: what it was asked to stop as."""
     taken_away: bool = False
+    over: bool = False
+    """Whether its attempt has ended, so that only the end is still to be written."""
 
 
 class JobRunning:
     """The executions that this process works on; there is one of it per process.
 
     An execution is written to only under the epoch it was claimed with: a process that slept past its lease finds its
-    writes refused, and stops the work it can still stop.
+    writes refused, and stops the work it can still stop. ``concurrency`` is how many attempts it makes at once. Half as
+    many more may be held whose attempt is over, so that the next are claimed while ends are written; not where
+    ``limits`` hold, since they count an execution until its end is written.
     """
 
     def __init__(
@@ -67,7 +72,10 @@ class JobRunning:
         self._ends = ends
         self._concurrency = concurrency
         self._limits = limits or QueueLimits({})
+        limited = self._limits.by_queue or self._limits.per_tenant is not None
+        self._most_held = concurrency if limited else concurrency + concurrency // 2
         self._running: dict[UUID, _Running] = {}
+        self._attempting = 0
         self._room = asyncio.Event()
         self._claiming = True
         self._turn = random.randrange(1 << 16)  # noqa: S311 - no secret
@@ -77,8 +85,10 @@ class JobRunning:
 
     @property
     def free(self) -> int:
-        """How many more executions this process may hold."""
-        return max(0, self._concurrency - len(self._running)) if self._claiming else 0
+        """How many more executions this process may claim."""
+        if not self._claiming:
+            return 0
+        return max(0, min(self._concurrency - self._attempting, self._most_held - len(self._running)))
 
     def pause(self) -> None:
         """Claims nothing from now on; what is held goes on."""
@@ -134,6 +144,7 @@ class JobRunning:
         """Works in the background on an execution that was claimed for this process."""
         running = _Running(run)
         self._running[run.execution.id] = running
+        self._attempting += 1
         running.task = asyncio.create_task(self._work(running), name=f"run-{run.execution.id}")
 
     async def beat(self) -> None:
@@ -152,6 +163,9 @@ class JobRunning:
             await uow.commit("run.beat")
         for each in own:
             execution_id = each.run.execution.id
+            if each.over:
+                # Nothing is left to stop, and whoever writes its end finds out whether that is another's by now.
+                continue
             if execution_id not in answers:
                 # Ended a moment ago by ourselves, or it is another's by now.
                 if execution_id in self._running and each.task is not None and not each.task.done():
@@ -166,34 +180,34 @@ class JobRunning:
         execution, definition = running.run.execution, running.run.definition
         output = RunOutput(self._unit_of_work, execution.tenant_id, _held(running.run), execution.attempt)
         began = time.monotonic()
-        with structlog.contextvars.bound_contextvars(
-            execution_id=str(execution.id), job_id=str(execution.job_id)
-        ):
-            try:
-                outcome = await self._attempt(running, output)
-            except asyncio.CancelledError:
-                # Uncanceled: the end of what was stopped has to be written as any other.
-                if (task := asyncio.current_task()) is not None:
-                    task.uncancel()
-                if running.stop_as is None:
-                    await self._let_go(running, output)
-                    return
-                outcome = AttemptOutcome(
-                    status=AttemptStatus.CANCELED, error=f"stopped on request ({running.stop_as.value})"
-                )
-            except Exception as error:  # noqa: BLE001 - whatever an executor raises is the end of an attempt
-                # The text of an unforeseen error may hold anything, a secret among it; its log line has the rest.
-                _log.warning("executor_failed", kind=definition.target.kind, exc_info=True)
-                outcome = AttemptOutcome(
-                    status=AttemptStatus.FAILED,
-                    code="error",
-                    error=f"internal error ({type(error).__name__})",
-                )
-            await output.close()
-            try:
-                await self._ends.written(running.run, outcome, running.stop_as, began)
-            finally:
-                self._forget(running)
+        # A task has a context of its own, which ends with it.
+        bind_contextvars(execution_id=str(execution.id), job_id=str(execution.job_id))
+        try:
+            outcome = await self._attempt(running, output)
+        except asyncio.CancelledError:
+            # Uncanceled: the end of what was stopped has to be written as any other.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+            if running.stop_as is None:
+                await self._let_go(running, output)
+                return
+            outcome = AttemptOutcome(
+                status=AttemptStatus.CANCELED, error=f"stopped on request ({running.stop_as.value})"
+            )
+        except Exception as error:  # noqa: BLE001 - whatever an executor raises is the end of an attempt
+            # The text of an unforeseen error may hold anything, a secret among it; its log line has the rest.
+            _log.warning("executor_failed", kind=definition.target.kind, exc_info=True)
+            outcome = AttemptOutcome(
+                status=AttemptStatus.FAILED,
+                code="error",
+                error=f"internal error ({type(error).__name__})",
+            )
+        await output.close()
+        self._attempted(running)
+        try:
+            await self._ends.written(running.run, outcome, running.stop_as, began)
+        finally:
+            self._forget(running)
 
     async def _attempt(self, running: _Running, output: RunOutput) -> AttemptOutcome:
         execution, definition = running.run.execution, running.run.definition
@@ -239,8 +253,17 @@ class JobRunning:
                 _log.warning("give_back_failed", execution_id=str(running.run.execution.id), exc_info=True)
         self._forget(running)
 
+    def _attempted(self, running: _Running) -> None:
+        if not running.over:
+            running.over = True
+            self._attempting -= 1
+            self._room.set()
+
     def _forget(self, running: _Running) -> None:
-        self._running.pop(running.run.execution.id, None)
+        self._attempted(running)
+        # It may have been lost, and claimed again by this very process.
+        if self._running.get(running.run.execution.id) is running:
+            del self._running[running.run.execution.id]
         self._room.set()
 
     async def drain(self, within: timedelta) -> None:

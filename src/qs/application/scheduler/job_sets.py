@@ -7,7 +7,7 @@ from uuid import UUID
 
 from qs.application.scheduler.compiling import Calendars, CompiledJob, JobCompiling
 from qs.application.scheduler.job_firing import calendars_of
-from qs.application.scheduler.job_ports import JobFilter, JobUnitOfWorkFactory
+from qs.application.scheduler.job_ports import JobFilter, JobUnitOfWork, JobUnitOfWorkFactory
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource, refuse_cycles
 
 _PAGE = 1000
@@ -46,10 +46,19 @@ class JobSets:
         self._unit_of_work = unit_of_work
 
     async def surroundings(self, tenant_id: UUID) -> Surroundings:
-        jobs: list[Job] = []
         async with self._unit_of_work(tenant_id) as uow:
-            while page := await uow.jobs.list(JobFilter(), offset=len(jobs), size=_PAGE):
-                jobs += page
             return Surroundings(
-                {job.name: job for job in jobs}, await calendars_of(uow), await uow.system_now()
+                {job.name: job for job in await all_jobs(uow)},
+                await calendars_of(uow),
+                await uow.system_now(),
             )
+
+
+async def all_jobs(uow: JobUnitOfWork) -> list[Job]:
+    """All jobs of the tenant, by name."""
+    found: list[Job] = []
+    page: Sequence[Job] = await uow.jobs.list(JobFilter(), offset=0, size=_PAGE)
+    while page:
+        found += page
+        page = await uow.jobs.list(JobFilter(after=page[-1].definition.name), offset=0, size=_PAGE)
+    return found

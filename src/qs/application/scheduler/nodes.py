@@ -1,6 +1,6 @@
 """Shows the machinery: the processes that work, what waits in the queues, and how far behind the clock is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +32,11 @@ class Node:
     clock_offset_ms: int | None
     held: int
 
+    @property
+    def process(self) -> str:
+        """``host:pid``, which the roles of one process share."""
+        return process_of(self.id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
@@ -61,6 +66,22 @@ class Lag:
     now: datetime
     job_due_at: datetime | None
     execution_available_at: datetime | None
+
+    def seconds(self, *, firing: bool) -> float:
+        """For how long the oldest of them has been waiting; while the clock stands still no job is due."""
+        due = [self.execution_available_at, self.job_due_at if firing else None]
+        waiting = [self.now - at for at in due if at is not None]
+        return round(max([*waiting, timedelta(0)]).total_seconds(), 3)
+
+
+def process_of(worker: str) -> str:
+    """``host:pid`` of a heartbeat's ``role@host:pid:random`` and of an execution holder's ``host:pid:random``."""
+    return worker.rpartition("@")[2].rpartition(":")[0]
+
+
+def held_by(nodes: Iterable[Node]) -> int:
+    """How many executions they work on; each role of a process tells of all that the process holds."""
+    return sum({node.process: node.held for node in nodes}.values())
 
 
 class NodeBook(Protocol):

@@ -7,10 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from qs.application.kernel.request import request_id
+from qs.application.scheduler.chains import Start, starts_of_chains
 from qs.application.scheduler.compiling import JobCompiling
 from qs.application.scheduler.job_ending import JobEnding
 from qs.application.scheduler.job_firing import calendars_of, new_run, occupancy_of
-from qs.application.scheduler.job_ports import AttemptWrite, JobUnitOfWork, JobUnitOfWorkFactory, Wake
+from qs.application.scheduler.job_ports import (
+    AttemptWrite,
+    ClaimedRun,
+    JobUnitOfWork,
+    JobUnitOfWorkFactory,
+    Wake,
+)
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.errors import (
@@ -51,6 +58,26 @@ class JobOperating:
         self._compiling = compiling
         self._ending = ending
         self._ids = ids
+
+    async def starts_of(self, tenant_id: UUID, job_id: UUID) -> Sequence[Start]:
+        """What runs when this job is run: itself, and the jobs that its chain leads to. Raises JobAbsent."""
+        async with self._unit_of_work(tenant_id) as uow:
+            return await self._starts(uow, job_id)
+
+    async def starts_of_retry(self, tenant_id: UUID, execution_id: UUID) -> Sequence[Start]:
+        """What runs when this execution is run again. Raises ExecutionAbsent, JobAbsent."""
+        async with self._unit_of_work(tenant_id) as uow:
+            found = await uow.runs.get(execution_id)
+            if found is None:
+                raise ExecutionAbsent
+            return await self._starts(uow, found.execution.job_id)
+
+    async def _starts(self, uow: JobUnitOfWork, job_id: UUID) -> Sequence[Start]:
+        job = await uow.jobs.get(job_id)
+        if job is None:
+            raise JobAbsent
+        itself = Start(job.name, self._compiling.scopes_of(job.definition))
+        return [itself, *await starts_of_chains(uow, self._compiling, [job.definition])]
 
     async def run(
         self,
@@ -120,9 +147,7 @@ class JobOperating:
             ExecutionAbsent, ExecutionOver
         """
         async with self._unit_of_work(tenant_id) as uow:
-            found = await uow.runs.get(execution_id, lock=True)
-            if found is None:
-                raise ExecutionAbsent
+            found = await self._held(uow, execution_id)
             if found.execution.status.is_terminal:
                 raise ExecutionOver(execution_id, found.execution.status)
             status = (await uow.runs.stop([execution_id], RunStatus.CANCELED))[execution_id]
@@ -151,9 +176,7 @@ class JobOperating:
             ExecutionNotAwaited: a worker is at it, and will tell by itself how it ended.
         """
         async with self._unit_of_work(tenant_id) as uow:
-            found = await uow.runs.get(execution_id, lock=True)
-            if found is None:
-                raise ExecutionAbsent
+            found = await self._held(uow, execution_id)
             execution = found.execution
             if execution.status.is_terminal:
                 raise ExecutionOver(execution_id, execution.status)
@@ -252,6 +275,14 @@ class JobOperating:
                 )
             slot = trigger.next_after(slot)
         return slots
+
+    async def _held(self, uow: JobUnitOfWork, execution_id: UUID) -> ClaimedRun:
+        """The execution, locked after the jobs that its end may concern."""
+        await self._ending.hold(uow, await uow.runs.find([execution_id]))
+        found = await uow.runs.get(execution_id, lock=True)
+        if found is None:
+            raise ExecutionAbsent
+        return found
 
     async def _locked(self, uow: JobUnitOfWork, job_id: UUID) -> Job:
         job = await uow.jobs.get(job_id, lock=True)

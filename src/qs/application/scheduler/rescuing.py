@@ -34,6 +34,7 @@ class RunRescue:
     async def _take_over(self, tenant_id: UUID, execution_ids: list[UUID]) -> int:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.hurry()
+            await self._ending.hold(uow, await uow.runs.find(execution_ids))
             lost = await uow.runs.lost(execution_ids)
             if not lost:
                 return 0
@@ -61,8 +62,12 @@ class RunRescue:
     async def _attend(self, tenant_id: UUID) -> None:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.hurry()
-            over = [await uow.runs.get(execution_id) for execution_id in await uow.runs.overdue(_AT_ONCE)]
-            await self._ending.follow(uow, [run for run in over if run is not None])
+            if overdue := await uow.runs.overdue(_AT_ONCE):
+                await self._ending.hold(uow, await uow.runs.find(overdue))
+                await self._ending.follow(uow, await uow.runs.find(await uow.runs.expire(overdue)))
+                await uow.commit("run.expire")
+        async with self._unit_of_work(tenant_id) as uow:
+            await uow.hurry()
             if waiting := await uow.runs.waiting_jobs(_AT_ONCE):
                 await uow.jobs.lock(waiting)
                 if await uow.runs.release(waiting):

@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -22,6 +22,7 @@ from qs.domain.scheduler.job_execution import AttemptEnd, RunFiredBy, RunStatus,
 _log = structlog.get_logger()
 
 _AT_ONCE = 500
+_TOLD_AT_ONCE = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 _ENDS = {
@@ -38,7 +39,9 @@ class _End:
     run: ClaimedRun
     outcome: AttemptOutcome
     began: float
-    written: asyncio.Event = field(default_factory=asyncio.Event)
+    written: "asyncio.Future[None]"
+    status: RunStatus | None = None
+    took_s: float = 0.0
 
 
 class RunEnds:
@@ -55,6 +58,7 @@ class RunEnds:
         self._ending = ending
         self._measure = measure
         self._ends: asyncio.Queue[_End] = asyncio.Queue()
+        self._untold: asyncio.Queue[_End] = asyncio.Queue()
 
     async def written(
         self, run: ClaimedRun, outcome: AttemptOutcome, stop_as: RunStatus | None, began: float
@@ -62,12 +66,20 @@ class RunEnds:
         """Returns when the end is written or refused; ``began`` is when the attempt did, in monotonic seconds."""
         if stop_as is not None:
             run = replace(run, execution=replace(run.execution, cancel_requested=stop_as))
-        end = _End(run, outcome, began)
+        end = _End(run, outcome, began, asyncio.get_running_loop().create_future())
         self._ends.put_nowait(end)
-        await end.written.wait()
+        await end.written
 
     async def keep_writing(self) -> None:
         """Writes what comes, for ever."""
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(self._keep_telling(), name="run-ends-told")
+                await self._keep_writing()
+        finally:
+            self._tell(self._untold.get_nowait() for _ in range(self._untold.qsize()))
+
+    async def _keep_writing(self) -> None:
         while True:
             ends = [await self._ends.get()]
             with suppress(asyncio.QueueEmpty):
@@ -89,9 +101,12 @@ class RunEnds:
                     _log.warning("ends_not_written", count=len(ends), failures=failures, exc_info=True)
                 pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures, 10), _LONGEST_PAUSE_S)
                 await asyncio.sleep(pause_s * random.uniform(0.75, 1.0))  # noqa: S311 - no secret
+        now = time.monotonic()
         for end in ends:
-            end.written.set()
-            self._tell(end, statuses.get(end.run.execution.id))
+            if not end.written.done():
+                end.written.set_result(None)
+            end.status, end.took_s = statuses.get(end.run.execution.id), now - end.began
+            self._untold.put_nowait(end)
 
     async def _write_once(self, tenant_id: UUID, ends: Sequence[_End]) -> dict[UUID, RunStatus]:
         async with self._unit_of_work(tenant_id) as uow:
@@ -101,17 +116,32 @@ class RunEnds:
             await uow.commit("run.end")
         return statuses
 
-    def _tell(self, end: _End, status: RunStatus | None) -> None:
+    async def _keep_telling(self) -> None:
+        """A line for each end takes longer than to write many of them, so the next are on their way meanwhile."""
+        while True:
+            ends = [await self._untold.get()]
+            while len(ends) < _TOLD_AT_ONCE and not self._untold.empty():
+                ends.append(self._untold.get_nowait())
+            self._tell(ends)
+            await asyncio.sleep(0)
+
+    def _tell(self, ends: Iterable[_End]) -> None:
+        log = _log.bind()
+        for end in ends:
+            self._tell_one(end, log)
+
+    def _tell_one(self, end: _End, log: Any) -> None:
+        status = end.status
         if status is None:
             return
-        execution, duration_s = end.run.execution, time.monotonic() - end.began
+        execution, duration_s = end.run.execution, end.took_s
         lateness_s = None
         if execution.attempt == 1 and execution.started_at is not None:
             # A slot that is filled in afterwards was never meant to be on time.
             by_clock = execution.fired_by is RunFiredBy.CLOCK
             due_at = execution.scheduled_at if by_clock else execution.available_at
             lateness_s = max((execution.started_at - due_at).total_seconds(), 0.0) if due_at else None
-        _log.info(
+        log.info(
             "execution_ended",
             execution_id=str(execution.id),
             job_id=str(execution.job_id),

@@ -159,3 +159,15 @@ def standing_duties(sweep_every: timedelta, timezone: str) -> tuple[Duty, ...]:
         Duty("validate", HourlyAt(15, timezone)),
         Duty("retention", DailyAt(time(3, 30), timezone)),
     )
+
+
+# The names depend on neither.
+DUTY_NAMES = frozenset(duty.name for duty in standing_duties(timedelta(minutes=1), "UTC"))
+"""What no job may be called: duties and jobs stand in the same lists, and are asked for by name."""
+
+
+def taken_by_duty(name: str) -> str | None:
+    """Why a job cannot have that name, and what to do; None where it can."""
+    if name not in DUTY_NAMES:
+        return None
+    return f"must not be the name of a duty of qs, which stands in the same lists; choose another, such as my-{name}"

@@ -38,7 +38,7 @@ _CLAIM = text(
 WITH due AS MATERIALIZED (
     SELECT id, status AS was FROM delivery
     WHERE tenant_id = :tenant AND channel = :channel AND status IN ('queued', 'sending')
-      AND next_attempt_at <= clock_timestamp()
+      AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 ), unknown AS (
     INSERT INTO delivery_attempt (tenant_id, delivery_id, number, at, outcome)
@@ -83,7 +83,7 @@ _TENANTS = text(
     """
 SELECT t.id FROM tenant t
 WHERE EXISTS (SELECT FROM delivery d WHERE d.channel = :channel AND d.tenant_id = t.id
-                AND d.status IN ('queued', 'sending') AND d.next_attempt_at <= clock_timestamp())
+                AND d.status IN ('queued', 'sending') AND d.next_attempt_at <= statement_timestamp())
 """
 )
 _LONGEST_ANSWER = 300

@@ -47,7 +47,7 @@ ON CONFLICT DO NOTHING
 _CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT event_id FROM inbox_attempt
-    WHERE subscriber = :subscriber AND tenant_id = :tenant AND next_attempt_at <= clock_timestamp()
+    WHERE subscriber = :subscriber AND tenant_id = :tenant AND next_attempt_at <= statement_timestamp()
       AND attempts {which}
     ORDER BY next_attempt_at, event_id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
@@ -79,7 +79,7 @@ ON CONFLICT DO NOTHING
 )
 _TENANTS = text(
     "SELECT DISTINCT tenant_id FROM inbox_attempt"
-    " WHERE subscriber = :subscriber AND next_attempt_at <= clock_timestamp()"
+    " WHERE subscriber = :subscriber AND next_attempt_at <= statement_timestamp()"
 )
 
 

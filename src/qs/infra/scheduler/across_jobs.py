@@ -23,7 +23,7 @@ WITH RECURSIVE t AS (
 )
 SELECT t.tenant_id FROM t
 WHERE t.tenant_id IS NOT NULL
-  AND EXISTS (SELECT FROM job j WHERE j.tenant_id = t.tenant_id AND j.next_fire_at <= clock_timestamp())
+  AND EXISTS (SELECT FROM job j WHERE j.tenant_id = t.tenant_id AND j.next_fire_at <= statement_timestamp())
   AND NOT EXISTS (SELECT FROM job_switch s WHERE s.tenant_id = t.tenant_id AND NOT s.firing)"""
 )
 _CLOCK = text(
@@ -45,14 +45,14 @@ WITH RECURSIVE t AS (
 SELECT tenant_id FROM t WHERE tenant_id IS NOT NULL"""
 )
 _LOST = text(
-    "SELECT tenant_id, id FROM job_execution WHERE status = 'running' AND lease_until < clock_timestamp()"
+    "SELECT tenant_id, id FROM job_execution WHERE status = 'running' AND lease_until < statement_timestamp()"
     " ORDER BY lease_until LIMIT :limit"
 )
 _UNATTENDED = text(
     """
 SELECT tenant_id FROM job_execution WHERE status = 'queued' AND available_at IS NULL
-UNION SELECT tenant_id FROM job_execution WHERE status = 'queued' AND start_before < clock_timestamp()
-UNION SELECT tenant_id FROM job_execution WHERE status IN ('queued', 'retrying') AND end_before < clock_timestamp()
+UNION SELECT tenant_id FROM job_execution WHERE status = 'queued' AND start_before < statement_timestamp()
+UNION SELECT tenant_id FROM job_execution WHERE status IN ('queued', 'retrying') AND end_before < statement_timestamp()
 UNION SELECT tenant_id FROM job WHERE enabled AND status = 'active' AND next_fire_at IS NULL"""
 )
 

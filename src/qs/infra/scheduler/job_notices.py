@@ -81,7 +81,7 @@ _CLAIM = text(
     """
 WITH due AS MATERIALIZED (
     SELECT id FROM job_notice
-    WHERE tenant_id = :tenant AND status = 'pending' AND next_attempt_at <= clock_timestamp()
+    WHERE tenant_id = :tenant AND status = 'pending' AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE job_notice n
@@ -97,7 +97,7 @@ SET status = :status, error = :error, next_attempt_at = clock_timestamp() + CAST
 WHERE tenant_id = :tenant AND id = :id AND status = 'pending' AND attempts = :attempt"""
 )
 _TENANTS = text(
-    "SELECT DISTINCT tenant_id FROM job_notice WHERE status = 'pending' AND next_attempt_at <= clock_timestamp()"
+    "SELECT DISTINCT tenant_id FROM job_notice WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()"
 )
 
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode

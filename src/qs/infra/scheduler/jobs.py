@@ -15,9 +15,14 @@ from qs.domain.scheduler.errors import JobNameTaken
 from qs.domain.scheduler.job import Job
 from qs.infra.scheduler.job_rows import JOB_COLUMNS, job_of, json_or_null, json_text
 
+# The time of the statement, unlike the clock's, is one value that an index can be asked for.
 _DUE = text(
-    f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND next_fire_at <= clock_timestamp()"  # noqa: S608
+    f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND next_fire_at <= statement_timestamp()"  # noqa: S608
     " ORDER BY next_fire_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_LOCK = text(
+    "SELECT FROM job WHERE tenant_id = :tenant AND (id = ANY(CAST(:ids AS uuid[])) OR name = ANY(CAST(:names AS text[])))"
+    " ORDER BY id FOR UPDATE"
 )
 _UNCLOCKED = text(
     f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND enabled AND status = 'active'"  # noqa: S608
@@ -111,13 +116,10 @@ class SqlJobs:
     async def by_name(self, name: str, *, lock: bool = False) -> Job | None:
         return await self._one("name = :name", lock, name=name)
 
-    async def lock(self, job_ids: Iterable[UUID]) -> None:
-        await self._connection.execute(
-            text(
-                "SELECT FROM job WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"
-            ),
-            {"tenant": self._tenant_id, "ids": list(job_ids)},
-        )
+    async def lock(self, job_ids: Iterable[UUID], names: Iterable[str] = ()) -> None:
+        wanted = {"ids": list(job_ids), "names": list(names)}
+        if any(wanted.values()):
+            await self._connection.execute(_LOCK, {"tenant": self._tenant_id, **wanted})
 
     async def serialize_sets(self) -> None:
         await self._connection.execute(

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qs.application.scheduler.nodes import Lag, Node, Queues, QueueState
+from qs.application.scheduler.nodes import Lag, Node, Queues, QueueState, process_of
 from qs.domain.scheduler.job_execution import FAILED_ENDS, RunStatus
 from qs.infra.postgres.roles import SWEEPER
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
@@ -43,9 +43,9 @@ _NOW = text("SELECT clock_timestamp()")
 _LAG = text(
     """
 SELECT clock_timestamp() AS now,
-    (SELECT min(next_fire_at) FROM job WHERE tenant_id = :tenant AND next_fire_at <= clock_timestamp()) AS job_due_at,
+    (SELECT min(next_fire_at) FROM job WHERE tenant_id = :tenant AND next_fire_at <= statement_timestamp()) AS job_due_at,
     (SELECT min(available_at) FROM job_execution
-     WHERE tenant_id = :tenant AND status IN ('queued', 'retrying') AND available_at <= clock_timestamp())
+     WHERE tenant_id = :tenant AND status IN ('queued', 'retrying') AND available_at <= statement_timestamp())
     AS execution_available_at"""
 )
 
@@ -70,7 +70,7 @@ class SqlNodeBook:
             rows = list(await connection.execute(_NODES))
             held: Counter[str] = Counter()
             for row in await connection.execute(_HELD):
-                held[_process(row.worker or "")] += row.held
+                held[process_of(row.worker or "")] += row.held
         return [
             Node(
                 id=row.worker,
@@ -81,7 +81,7 @@ class SqlNodeBook:
                 is_alive=row.is_alive,
                 draining=row.draining,
                 clock_offset_ms=row.clock_offset_ms,
-                held=held[_process(row.worker)],
+                held=held[process_of(row.worker)],
             )
             for row in rows
         ]
@@ -143,11 +143,6 @@ class NodeUnitsOfWork:
 
     def __call__(self, tenant_id: UUID) -> SqlNodeUnitOfWork:
         return SqlNodeUnitOfWork(self._engine, tenant_id)
-
-
-def _process(worker: str) -> str:
-    """``host:pid`` of a heartbeat's ``role@host:pid:random`` and of an execution holder's ``host:pid:random``."""
-    return worker.rpartition("@")[2].rpartition(":")[0]
 
 
 def _first_id(at: Any) -> UUID:

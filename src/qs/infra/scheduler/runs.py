@@ -67,6 +67,13 @@ LIMIT :limit"""
 )
 _OVERDUE = text(
     """
+SELECT id FROM job_execution
+WHERE tenant_id = :tenant AND ((status = 'queued' AND start_before < statement_timestamp())
+                               OR (status IN ('queued', 'retrying') AND end_before < statement_timestamp()))
+LIMIT :limit"""
+)
+_EXPIRE = text(
+    """
 UPDATE job_execution SET
     status = CASE WHEN status = 'queued' AND start_before < clock_timestamp() THEN 'expired' ELSE 'timed_out' END,
     error = CASE WHEN status = 'queued' AND start_before < clock_timestamp() THEN 'no worker began it in time'
@@ -74,10 +81,14 @@ UPDATE job_execution SET
     finished_at = clock_timestamp(), epoch = epoch + 1
 WHERE tenant_id = :tenant AND id IN (
     SELECT id FROM job_execution
-    WHERE tenant_id = :tenant AND ((status = 'queued' AND start_before < clock_timestamp())
-                                   OR (status IN ('queued', 'retrying') AND end_before < clock_timestamp()))
-    LIMIT :limit FOR UPDATE SKIP LOCKED)
+    WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))
+      AND ((status = 'queued' AND start_before < clock_timestamp())
+           OR (status IN ('queued', 'retrying') AND end_before < clock_timestamp()))
+    FOR UPDATE SKIP LOCKED)
 RETURNING id"""
+)
+_FIND = text(
+    f"SELECT {CLAIM_COLUMNS} FROM job_execution WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[]))"  # noqa: S608
 )
 _STOP = text(
     """
@@ -174,6 +185,16 @@ class SqlRuns(SqlHolding):
     async def overdue(self, limit: int) -> Sequence[UUID]:
         rows = await self._connection.execute(_OVERDUE, {"tenant": self._tenant_id, "limit": limit})
         return [row.id for row in rows]
+
+    async def expire(self, execution_ids: Iterable[UUID]) -> Sequence[UUID]:
+        rows = await self._connection.execute(
+            _EXPIRE, {"tenant": self._tenant_id, "ids": list(execution_ids)}
+        )
+        return [row.id for row in rows]
+
+    async def find(self, execution_ids: Iterable[UUID]) -> Sequence[ClaimedRun]:
+        rows = await self._connection.execute(_FIND, {"tenant": self._tenant_id, "ids": list(execution_ids)})
+        return [ClaimedRun(run_of(row), definition_of(row.definition)) for row in rows]
 
     async def stop(self, execution_ids: Iterable[UUID], as_: RunStatus) -> Mapping[UUID, RunStatus]:
         rows = await self._connection.execute(

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
 from qs.application.scheduler.authoring import Change
-from qs.application.scheduler.job_documents import write_job
+from qs.application.scheduler.job_documents import CHAIN_FIELDS, write_job
 from qs.application.scheduler.job_sets import Surroundings
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.scheduler.errors import ChainCycle
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource
-from qs.domain.scheduler.policies import ChainOn, Retry
-from qs.infra.scheduler.files.diffing import Changed, FieldChange, JobDiff
+from qs.domain.scheduler.policies import Retry
+from qs.infra.scheduler.files.diffing import Changed, JobDiff, field_changes
 from qs.infra.scheduler.files.problems import FileProblem
 from qs.infra.scheduler.files.reading import JobFile, LocatedJob
 from qs.infra.scheduler.files.showing import masked
@@ -51,8 +51,6 @@ _ELSEWHERE = {
     JobSource.CODE: "is declared in the code",
     JobSource.SYS_CRONTAB: "is a row of the table sys_crontab",
 }
-_FIELDS = {ChainOn.SUCCESS: "on_success", ChainOn.FAILURE: "on_failure", ChainOn.COMPLETION: "on_completion"}
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ def _rings(
         for name, following in zip(error.way, error.way[1:], strict=False):
             if name in by_name:
                 links = by_name[name].policies.chain
-                field = next(_FIELDS[link.on] for link in links if link.job == following)
+                field = next(CHAIN_FIELDS[link.on] for link in links if link.job == following)
                 yield from located[name].locate([Problem(f"/{field}", told)])
 
 
@@ -238,26 +236,11 @@ def _made(wanted: Sequence[JobDefinition], changes: Sequence[Change]) -> JobDiff
     return JobDiff(
         created=tuple(by_name[change.name] for change in sorts.get("created", ())),
         changed=tuple(
-            Changed(change.name, tuple(_field_changes(change))) for change in sorts.get("changed", ())
+            Changed(change.name, field_changes(change.fields)) for change in sorts.get("changed", ())
         ),
         unchanged=tuple(change.name for change in sorts.get("unchanged", ())),
         pruned=tuple(change.name for change in sorts.get("removed", ())),
     )
-
-
-def _field_changes(change: Change) -> Iterator[FieldChange]:
-    for field, (before, after) in change.fields.items():
-        yield from _leaves(field, before, after)
-
-
-def _leaves(field: str, before: Any, after: Any) -> Iterator[FieldChange]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in {**before, **after}:
-            one, other = before.get(key, _ABSENT), after.get(key, _ABSENT)
-            if one != other:
-                yield from _leaves(f"{field}.{key}", one, other)
-    else:
-        yield FieldChange(field, *(None if each is _ABSENT else each for each in (before, after)))
 
 
 def _tell_of_export(found: Surroundings, stored: Sequence[JobDefinition], owner: str | None) -> None:

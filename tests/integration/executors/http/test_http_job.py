@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, OutputStream
-from qs.infra.http.guarded import MOST_BYTES
+from qs.infra.http.guarded import MOST_BYTES, GuardedClient
 from qs.infra.scheduler.executors.http import HttpExecutor
 from tests.conformance.rigs.rig import Target, an_attempt, output_of
 from tests.support.receivers import ENDLESS, HANG
@@ -102,6 +102,19 @@ async def test_a_name_that_is_not_ascii_is_percent_encoded(executor, web):
         "%E6%AF%8F%E6%97%A5%E6%8A%A5%E5%91%8A 100%25%0D%0AX-Evil: 1"
     )
     assert "x-evil" not in web.received[0].headers
+
+
+async def test_ecrons_receivers_are_told_where_an_asynchronous_job_is_reported(secrets, web):
+    client = GuardedClient(["127.0.0.1/32"], keep_alive=False)
+    executor = HttpExecutor(client, secrets, "/results")
+
+    _, attempt = await run(executor, {"url": web.url, "async": True})
+    await run(executor, {"url": web.url, "async": True, "headers": {"webhook": "/mine"}})
+    await run(executor, {"url": web.url})
+    await client.aclose()
+
+    told = [received.headers.get("webhook") for received in web.received]
+    assert told == [f"/results/{attempt.execution_id}", "/mine", None]
 
 
 async def test_every_attempt_of_an_execution_carries_the_same_key(executor, web):

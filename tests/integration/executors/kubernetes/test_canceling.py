@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from qs.application.scheduler.executors import AttemptOutcome
+from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
 from qs.infra.scheduler.executors.kubernetes import KubernetesExecutor
 from tests.integration.executors.kubernetes.clusters import Space, an_attempt
 from tests.support.waiting import eventually
@@ -86,6 +86,23 @@ async def test_a_cancellation_is_not_held_up_by_an_api_server_that_is_away(make_
     await _canceled(task)
 
     assert asyncio.get_running_loop().time() - begun < 5
+
+
+async def test_a_timeout_is_told_although_the_pod_takes_longer_to_end(make_executor, space, monkeypatch):
+    """Its Job is being removed by then, so that the next attempt makes no other beside it."""
+    module = "qs.infra.scheduler.executors.kubernetes"
+    monkeypatch.setattr(f"{module}._SLACK_S", 0.2)
+    monkeypatch.setattr(f"{module}._REMOVAL_AFTER_TIMEOUT_S", 0.5)
+    executor = make_executor(grace=timedelta(seconds=60))
+    attempt = an_attempt("deaf", "await never", timeout=timedelta(seconds=3))
+
+    async with asyncio.timeout(10):
+        outcome = await executor.execute(attempt)
+
+    assert outcome.status is AttemptStatus.TIMED_OUT
+    assert "the time of 3 s ran out" in (outcome.error or "")
+    [job] = await space.jobs()
+    assert job["metadata"]["deletionTimestamp"]
 
 
 async def test_who_cancels_twice_does_not_wait(executor, space):

@@ -239,6 +239,7 @@ def test_a_file_that_is_none_is_refused_with_its_line_and_a_way_out(case: str) -
         ("('a','t','" + "*" * 300 + "')", "has 1 fields"),
         ("('" + "n" * 300 + "','task:daily-stats','@daily')", "a name is 1 to 190 printable characters"),
         ("('a\nb','task:daily-stats','@daily')", "is called 'a b' now"),
+        ("('sweep','task:daily-stats','@daily')", "a duty of qs has that name"),
         (
             "('x''); DROP TABLE users; --','task:nobody','@daily')",
             "type 'task:nobody' of a row: it runs the builtin",

@@ -139,7 +139,10 @@ def test_settings_of_ecron_are_carried_over() -> None:
             "addr": "0.0.0.0:12345",
             "tls": {"cert_file": "/etc/ecron.crt", "key_file": "/etc/ecron.key"},
         },
-        "scheduler": {"defaults": {"max_attempts": 5}},
+        "scheduler": {
+            "defaults": {"max_attempts": 5},
+            "results_path": "/api/cronsvr/v1/namespaces/common/executionresult",
+        },
         "database": {"pool_size": 30},
         "mq": {"type": "kafka", "host": "kafka.local", "port": 9092},
         "auth": {

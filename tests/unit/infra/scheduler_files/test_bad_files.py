@@ -190,6 +190,13 @@ SHAPES: dict[str, tuple[str, int, str, str, str]] = {
         "'a'",
         "the job in line 1 too; give each a name of its own",
     ),
+    "the name of a duty": (
+        JOB + JOB.replace("name: a", "name: sweep"),
+        4,
+        "name",
+        "'sweep'",
+        "choose another, such as my-sweep",
+    ),
     "an hour": (
         "- {name: a, type: cron, schedule: 0 24 * * *}\n",
         1,

@@ -48,9 +48,13 @@ class HttpExecutor:
     kind = "http"
     scope: str | None = "jobs:http"
 
-    def __init__(self, client: GuardedClient, secrets: RedactingSecrets) -> None:
+    def __init__(
+        self, client: GuardedClient, secrets: RedactingSecrets, results_path: str | None = None
+    ) -> None:
+        """``results_path`` is where receivers that know ECron's header ``Webhook`` report what came of it later."""
         self._client = client
         self._secrets = secrets
+        self._results_path = results_path
 
     def check(self, target: Mapping[str, Any]) -> Sequence[Problem]:
         """All that is wrong with a target; no name is resolved."""
@@ -98,6 +102,8 @@ class HttpExecutor:
         usual = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if content_type is not None:
             usual["Content-Type"] = content_type
+        if self._results_path is not None and target.get("async", False):
+            usual["Webhook"] = f"{self._results_path}/{attempt.execution_id}"
         named = {name.lower() for name in given}
         headers = {name: value for name, value in usual.items() if name.lower() not in named}
         url = await self._url(attempt.tenant_id, target["url"])

@@ -32,6 +32,8 @@ _log = structlog.get_logger()
 _SLACK_S = 5.0
 # Beyond the grace of the pod: its node reports, and the Job is removed after it.
 _REMOVAL_S = 10.0
+# Whoever runs an attempt waits for it 30 s beyond its timeout, of which the slack is spent by then.
+_REMOVAL_AFTER_TIMEOUT_S = 20.0
 _MARKED_WITHIN_S = 5.0
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _OFF = "jobs on Kubernetes are off here; the operator sets up a cluster under scheduler.kubernetes"
@@ -139,7 +141,8 @@ class _Run:
         except TimeoutError:
             if not limit.expired():
                 raise
-            await self._stop()
+            # The cluster goes on ending a pod of a longer grace, and the next attempt waits until it is gone.
+            await self._stop(most_s=_REMOVAL_AFTER_TIMEOUT_S)
             return states.timed_out(self._late(), self._result())
         except asyncio.CancelledError:
             await self._stop()
@@ -197,11 +200,11 @@ class _Run:
             "kubernetes_job_not_marked", execution_id=self._attempt.execution_id, job=metadata["name"]
         )
 
-    async def _stop(self) -> None:
-        """Removes what of this execution is at work, as far as that goes within the grace period."""
+    async def _stop(self, most_s: float = math.inf) -> None:
+        """Removes what of this execution is at work, as far as that goes within the grace period and ``most_s``."""
         stopping = asyncio.create_task(self._remove())
         try:
-            await asyncio.wait({stopping}, timeout=self._cluster.removal_s)
+            await asyncio.wait({stopping}, timeout=min(self._cluster.removal_s, most_s))
         finally:
             if not stopping.done():
                 _log.warning("kubernetes_job_not_removed", execution_id=self._attempt.execution_id)

@@ -1,13 +1,15 @@
 """What applying a set of jobs would do: which are created, changed field by field, left alone and pruned."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qs.application.scheduler.job_documents import write_job
 from qs.domain.scheduler.job import JobDefinition
 from qs.infra.scheduler.files.showing import is_secret_name, masked, shown
+
+_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,47 +72,27 @@ class JobDiff:
         )
 
 
-def diff_jobs(
-    desired: Iterable[JobDefinition], current: Iterable[JobDefinition], *, prune: bool = True
-) -> JobDiff:
-    """What makes ``current`` the ``desired`` ones; without ``prune`` what is not desired stays.
-
-    ``current`` are the jobs that whoever applies may change, which with ``prune`` are those of one owner.
-    """
-    wanted = {definition.name: definition for definition in desired}
-    there = {definition.name: definition for definition in current}
-    both = sorted(wanted.keys() & there.keys())
-    changed = [Changed(name, fields) for name in both if (fields := _changes(there[name], wanted[name]))]
-    touched = {each.name for each in changed}
-    return JobDiff(
-        created=tuple(wanted[name] for name in sorted(wanted.keys() - there.keys())),
-        changed=tuple(changed),
-        unchanged=tuple(name for name in both if name not in touched),
-        pruned=tuple(sorted(there.keys() - wanted.keys())) if prune else (),
-    )
-
-
-def _changes(before: JobDefinition, after: JobDefinition) -> tuple[FieldChange, ...]:
-    old, new = dict(_flat(write_job(before))), dict(_flat(write_job(after)))
-    fields = [*old, *(field for field in new if field not in old)]
+def field_changes(fields: Mapping[str, tuple[Any, Any]]) -> tuple[FieldChange, ...]:
+    """What differs within the fields of a job that differ, each from and to, down to the members of objects."""
     return tuple(
-        FieldChange(field, old.get(field), new.get(field))
-        for field in fields
-        if (field in old) != (field in new) or not _same(old[field], new[field])
+        change for name, (before, after) in fields.items() for change in _leaves(name, before, after)
     )
+
+
+def _leaves(field: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    objects = [each for each in (before, after) if isinstance(each, dict)]
+    lacking = before is _ABSENT or after is _ABSENT
+    if len(objects) == 2 or (lacking and objects and objects[0]):
+        one, other = ({} if each is _ABSENT else each for each in (before, after))
+        for key in {**one, **other}:
+            yield from _leaves(f"{field}.{key}", one.get(key, _ABSENT), other.get(key, _ABSENT))
+    elif lacking or not _same(before, after):
+        yield FieldChange(field, *(None if each is _ABSENT else each for each in (before, after)))
 
 
 def _same(one: Any, other: Any) -> bool:
     # As Python compares, true is 1.
     return one is other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _field_data(change: FieldChange) -> dict[str, Any]:

@@ -94,10 +94,11 @@ def _jobs(sheet: Sheet) -> None:
     if webhook and "://" in str(webhook.value):
         sheet.set("scheduler.defaults.webhook", str(webhook.value))
     elif webhook:
+        sheet.set("scheduler.results_path", f"/{str(webhook.value).strip('/')}")
         sheet.note(
             webhook,
-            "targets reported their outcome to this path of ECron",
-            "have them call PUT /api/ecron-management/v1/jobstatus/{execute_id} of qs, with a bearer token",
+            "targets report their results to this path of qs, with a bearer token; only jobs with async: true wait for them",
+            "give their account the scope scheduler:run",
         )
 
 
@@ -156,8 +157,9 @@ def _oauth(sheet: Sheet) -> None:
         sheet.note(
             host,
             f"tokens of Hydra are asked about at {address}",
-            "compare the path, which is /oauth2/introspect before Hydra 2; set auth.client_id and auth.client_secret if it "
-            "asks for them, or leave auth out to have qs issue the tokens",
+            "compare the path, which is /oauth2/introspect before Hydra 2; add auth.issuer, auth.audience and "
+            "auth.default_tenant, and auth.client_id and auth.client_secret if it asks for them, or leave auth out to have "
+            "qs issue the tokens",
         )
     sheet.nothing(
         "clients get their tokens where they did before",

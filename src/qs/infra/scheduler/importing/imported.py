@@ -9,6 +9,7 @@ from uuid import UUID
 from qs.application.scheduler.ecron import command_name
 from qs.application.scheduler.job_documents import read_job
 from qs.domain.kernel.errors import Invalid, Problem, QsError
+from qs.domain.scheduler.duty import DUTY_NAMES
 from qs.domain.scheduler.triggers.reading import read_trigger
 from qs.infra.scheduler.executors import http_target
 from qs.infra.scheduler.files.showing import shown
@@ -142,11 +143,11 @@ class Draft:
         clean = _clean_name(wanted)
         name = self._names.give(clean)
         if name != wanted:
-            why = (
-                "another job has that name already"
-                if name != clean
-                else "a name is 1 to 190 printable characters"
-            )
+            why = "a name is 1 to 190 printable characters"
+            if name != clean:
+                why = "another job has that name already"
+            elif wanted.strip() in DUTY_NAMES:
+                why = "a duty of qs has that name"
             self.carried(
                 line, f"job {shown(wanted)} is called {shown(name)} now", why, "rename it if you like"
             )
@@ -228,7 +229,8 @@ def _place(key: str) -> int:
 
 
 def _clean_name(wanted: str) -> str:
-    return _printable(wanted).strip()[: _LONGEST_NAME - 10].strip() or "job"
+    name = _printable(wanted).strip()[: _LONGEST_NAME - 10].strip() or "job"
+    return f"{name}-job" if name in DUTY_NAMES else name
 
 
 def _printable(text: str, *, multiline: bool = False) -> str:

@@ -44,8 +44,8 @@ from qs.interface.rest.scheduler.ecron_runs import (
     report_statuses,
     show_statuses,
 )
-from qs.interface.rest.scheduler.permissions import READING, WRITING, require_kinds
-from qs.interface.rest.scheduler.writing import written_by
+from qs.interface.rest.scheduler.permissions import READING, WRITING
+from qs.interface.rest.scheduler.writing import require_scopes, written_by
 from qs.settings import Settings
 
 AnEcronJob = Annotated[
@@ -129,7 +129,7 @@ async def create_job(
 ) -> Response[EcronCreated]:
     """A command must be on the operator's list: `exec` names its entry."""
     try:
-        definition = _definition(data, request.user, authoring, settings)
+        definition = await _definition(data, request.user, authoring, settings)
         job = await authoring.create(request.user.home_tenant, definition, actor=request.user.actor)
     except Invalid as error:
         raise in_ecron_words(error) from error
@@ -148,7 +148,7 @@ async def replace_job(
     tenant = request.user.home_tenant
     for job in await jobs_named(reading, tenant, split_ids(job_ids)):
         try:
-            definition = _definition(data, request.user, authoring, settings)
+            definition = await _definition(data, request.user, authoring, settings)
             await authoring.change(tenant, job.id, definition, version=None, actor=request.user.actor)
         except Invalid as error:
             raise in_ecron_words(error) from error
@@ -179,7 +179,7 @@ async def enable_jobs(
     tenant, enabled = request.user.home_tenant, data.wanted()
     jobs = await jobs_named(reading, tenant, split_ids(job_ids))
     if enabled:
-        require_kinds(request.user, [authoring.scope_needed(job.definition) for job in jobs])
+        await require_scopes(request.user, [job.definition for job in jobs], authoring)
     for job in jobs:
         await authoring.enable(tenant, job.id, enabled, version=None, actor=request.user.actor)
     return Response(EcronDone())
@@ -197,15 +197,15 @@ async def notify_jobs(
     tenant, notify = request.user.home_tenant, data.document()
     for job in await jobs_named(reading, tenant, split_ids(job_ids)):
         document = write_job(job.definition) | {"notify": notify}
-        definition = written_by(request.user, document, authoring, settings)
+        definition = await written_by(request.user, document, authoring, settings)
         await authoring.change(tenant, job.id, definition, version=job.version, actor=request.user.actor)
     return Response(EcronFailed([]))
 
 
-def _definition(
+async def _definition(
     data: EcronJob, caller: Principal, authoring: JobAuthoring, settings: Settings
 ) -> JobDefinition:
-    return written_by(caller, read_ecron(data.given()), authoring, settings)
+    return await written_by(caller, read_ecron(data.given()), authoring, settings)
 
 
 ecron_router = Router(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, Router, get, post, put
 from litestar.params import FromPath, FromQuery
 from msgspec import Meta
 
@@ -18,11 +18,13 @@ from qs.domain.kernel.errors import Invalid, Problem, QsError
 from qs.domain.scheduler.errors import ExecutionAbsent, JobAbsent
 from qs.domain.scheduler.job_execution import JobExecution
 from qs.interface.rest.bodies import build
-from qs.interface.rest.dependencies import Given
+from qs.interface.rest.dependencies import Given, given
+from qs.interface.rest.guards import AuthenticationMiddleware
 from qs.interface.rest.plan.examples import SOME_ID, a_body_like
-from qs.interface.rest.scheduler.ecron_dto import EcronFailed, EcronJob, EcronOutcome
+from qs.interface.rest.scheduler.ecron_dto import EcronDone, EcronFailed, EcronJob, EcronOutcome
 from qs.interface.rest.scheduler.ecron_lookups import instant_or_none, split_ids, uuid_or_none
-from qs.interface.rest.scheduler.permissions import READING, RUNNING
+from qs.interface.rest.scheduler.execution_dto import MOST_RESULT_BYTES, refuse_longer
+from qs.interface.rest.scheduler.permissions import READING, RUNNING, require_starts, shown_process
 
 # Of a job's executions the newest; those before are read by the routes of our own, page by page.
 _SHOWN = 100
@@ -31,6 +33,7 @@ _LOOKED_AT = 1000
 ToExecute = Annotated[EcronJob, a_body_like(job_id=SOME_ID)]
 # One outcome or a list of them; which of the two it is decides how it is read.
 Outcomes = Annotated[Any, a_body_like(job_status="success", ext_info={"rows": 3})]
+Result = Annotated[dict[str, Any], a_body_like(rows=3)]
 _SomeOutcomes = Annotated[list[EcronOutcome], Meta(min_length=1, max_length=100)]
 AJob = Annotated[str, Meta(max_length=64, description="Only of this job.")]
 AType = Annotated[str, Meta(max_length=20, description="scheduled or timed; empty: any.")]
@@ -65,13 +68,14 @@ async def execute_job(
     """The job of that `job_id`, else of that `job_name`; nothing else of the body is looked at."""
     tenant = request.user.home_tenant
     job_id = await _job_meant(reading, tenant, data.given())
+    require_starts(request.user, await operating.starts_of(tenant, job_id))
     execution = await operating.run(
         tenant,
         job_id,
         actor=request.user.actor,
         idempotency_key=request.headers.get("idempotency-key"),
     )
-    return Response(await _shown(reading, tenant, execution.id))
+    return Response(await _shown(reading, request.user, execution.id))
 
 
 @get("/jobstatus", opt=READING, summary="Search the newest executions")
@@ -98,7 +102,8 @@ async def list_statuses(
     executions = await reading.executions(tenant, RunFilter(wanted), before=None, size=_LOOKED_AT)
     types = await _types(reading, tenant, executions)
     found = [each for each in executions if query.fits(each, types[each.job_id])]
-    return Response([write_status(each, types[each.job_id]) for each in found])
+    process = shown_process(request.user)
+    return Response([write_status(each, types[each.job_id], process=process) for each in found])
 
 
 @get("/jobstatus/{ids:str}", opt=READING, summary="Show the newest executions of jobs")
@@ -107,6 +112,7 @@ async def show_statuses(
 ) -> Response[list[dict[str, Any]]]:
     """Each id is a job's, whose newest 100 executions are shown, or an execution's."""
     tenant = request.user.home_tenant
+    process = shown_process(request.user)
     shown: list[dict[str, Any]] = []
     for text in split_ids(ids):
         found = uuid_or_none(text)
@@ -116,12 +122,12 @@ async def show_statuses(
             job_type = job_type_of((await reading.job(tenant, found)).job.definition)
         except JobAbsent:
             try:
-                shown.append(await _shown(reading, tenant, found))
+                shown.append(await _shown(reading, request.user, found))
             except ExecutionAbsent:
                 raise JobAbsent from None
         else:
             executions = await reading.executions(tenant, RunFilter(found), before=None, size=_SHOWN)
-            shown += [write_status(each, job_type) for each in executions]
+            shown += [write_status(each, job_type, process=process) for each in executions]
     return Response(shown)
 
 
@@ -154,6 +160,32 @@ async def report_statuses(
     return Response(EcronFailed(failed))
 
 
+def results_router(path: str) -> Router:
+    """``POST {path}/{execution_id}``: where targets of ECron were told, by the header `Webhook`, to send their results."""
+
+    @post("/{execution_id:uuid}", opt=RUNNING, status_code=200, summary="Report the result of an execution")
+    async def report_result(
+        execution_id: FromPath[UUID],
+        data: Result,
+        request: Request[Principal, Any, Any],
+        operating: Given[JobOperating],
+    ) -> Response[EcronDone]:
+        """Whatever the object says, it is the result of a success; other outcomes are told by `PUT jobstatus/:id`."""
+        refuse_longer("", data, MOST_RESULT_BYTES)
+        await operating.report(
+            request.user.home_tenant, execution_id, actor=request.user.actor, succeeded=True, result=data
+        )
+        return Response(EcronDone())
+
+    return Router(
+        path,
+        route_handlers=[report_result],
+        middleware=[AuthenticationMiddleware],
+        dependencies={"operating": given("job_operating")},
+        tags=["ecron"],
+    )
+
+
 async def _report(operating: JobOperating, caller: Principal, text: str, outcome: EcronOutcome) -> None:
     execution_id = uuid_or_none(text)
     if execution_id is None:
@@ -181,10 +213,10 @@ async def _job_meant(reading: JobReading, tenant_id: UUID, body: dict[str, Any])
     return (await reading.named(tenant_id, name)).id
 
 
-async def _shown(reading: JobReading, tenant_id: UUID, execution_id: UUID) -> dict[str, Any]:
-    execution, attempts = await reading.execution(tenant_id, execution_id)
-    types = await _types(reading, tenant_id, [execution])
-    return write_status(execution, types[execution.job_id], attempts)
+async def _shown(reading: JobReading, caller: Principal, execution_id: UUID) -> dict[str, Any]:
+    execution, attempts = await reading.execution(caller.home_tenant, execution_id)
+    types = await _types(reading, caller.home_tenant, [execution])
+    return write_status(execution, types[execution.job_id], attempts, process=shown_process(caller))
 
 
 async def _types(reading: JobReading, tenant_id: UUID, executions: Sequence[JobExecution]) -> dict[UUID, str]:

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from msgspec import Meta, Struct, json
 
+from qs.domain.identity.principal import Principal
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.scheduler.execution import Execution
 from qs.domain.scheduler.job_execution import JobExecution
 from qs.interface.rest.bodies import Body
+from qs.interface.rest.scheduler.permissions import shown_process
 
 MOST_RESULT_BYTES = 16 * 1024
 MOST_PAYLOAD_BYTES = 64 * 1024
@@ -94,7 +96,9 @@ class ExecutionItem(Struct, kw_only=True):
     stands_for: int
     queue: str | None
     priority: int | None
-    worker: str | None
+    worker: Annotated[
+        str | None, Meta(description="Its process, without host and number for who may not know them.")
+    ]
     created_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -130,11 +134,24 @@ class ExecutionView(ExecutionItem, kw_only=True):
     request_id: str | None
 
 
+Item = TypeVar("Item", bound=ExecutionItem)
+
+
 class ReportedView(Struct):
     """Where an execution stands after its outcome was reported."""
 
     id: UUID
     status: Status
+
+
+def seen_by(caller: Principal, item: Item) -> Item:
+    """The same, without the names of machines where the caller may not know them."""
+    shown = shown_process(caller)
+    if item.worker is not None:
+        item.worker = shown(item.worker)
+    for attempt in item.attempts if isinstance(item, ExecutionView) else ():
+        attempt.worker = shown(attempt.worker)
+    return item
 
 
 def duty_item(execution: Execution, job_id: UUID | None) -> ExecutionItem:

@@ -35,11 +35,12 @@ from qs.interface.rest.scheduler.execution_dto import (
     duty_view,
     run_item,
     run_view,
+    seen_by,
 )
 from qs.interface.rest.scheduler.following import FOLLOWERS, Following
 from qs.interface.rest.scheduler.histories import Histories, Wanted
 from qs.interface.rest.scheduler.output import LogView, end_of, gather, log_view
-from qs.interface.rest.scheduler.permissions import READ, READING, RUN, RUNNING
+from qs.interface.rest.scheduler.permissions import READ, READING, RUN, RUNNING, require_starts
 
 # Whoever may start a duty or a job may ask what became of it.
 STARTERS = ("tasks:schedule", "statistics:sync", RUN)
@@ -100,7 +101,7 @@ class ExecutionController(Controller):
     ) -> Response[Success[Slice[ExecutionItem]]]:
         """Those of duties and jobs of the caller's tenant; a platform account reads those that served all tenants."""
         wanted = Wanted(job_id, name, status)
-        histories = Histories(duties, reading)
+        histories = Histories(duties, reading, request.user)
         return success(await histories.slice(request.user.home_tenant, wanted, cursor, page_size))
 
     @get("/{execution_id:uuid}", opt=SHOWING, summary="Show an execution")
@@ -114,12 +115,12 @@ class ExecutionController(Controller):
         """One execution with its result. Who started it may read it; others need `scheduler:read`."""
         caller = request.user
         try:
-            return success(run_view(*await _own_run(reading, caller, execution_id)))
+            return success(seen_by(caller, run_view(*await _own_run(reading, caller, execution_id))))
         except ExecutionAbsent:
             started_by = None if caller.may(READ) else caller.actor
             found = await duties.execution(caller.home_tenant, execution_id, started_by=started_by)
             ids = {duty.name: duty.id for duty in duties.duties}
-            return success(duty_view(found, ids.get(found.name)))
+            return success(seen_by(caller, duty_view(found, ids.get(found.name))))
 
     @get(
         "/{execution_id:uuid}/log",
@@ -187,7 +188,7 @@ class ExecutionController(Controller):
         except ExecutionAbsent:
             await _refuse_duty(duties, caller, execution_id)
             raise
-        return success(run_item(execution))
+        return success(seen_by(caller, run_item(execution)))
 
     @post(
         "/{execution_id:uuid}/retry",
@@ -205,12 +206,13 @@ class ExecutionController(Controller):
         """A new execution with the same payload, once the old one is over."""
         caller = request.user
         try:
+            require_starts(caller, await operating.starts_of_retry(caller.home_tenant, execution_id))
             execution = await operating.retry(caller.home_tenant, execution_id, actor=caller.actor)
         except ExecutionAbsent:
             await _refuse_duty(duties, caller, execution_id)
             raise
         location = {"Location": f"/api/v1/scheduler/executions/{execution.id}"}
-        return success(run_item(execution), headers=location)
+        return success(seen_by(caller, run_item(execution)), headers=location)
 
     @post(
         "/{execution_id:uuid}/report",

@@ -7,12 +7,13 @@ from qs.application.scheduler.job_ports import RunFilter
 from qs.application.scheduler.job_reading import JobReading
 from qs.application.scheduler.ports import ExecutionFilter
 from qs.application.scheduler.reading import DutyReading
+from qs.domain.identity.principal import Principal
 from qs.domain.scheduler.errors import JobAbsent
 from qs.domain.scheduler.execution import ExecutionStatus
 from qs.domain.scheduler.job_execution import RunStatus
 from qs.interface.rest.paging import Slice, read_cursor, write_cursor
 from qs.interface.rest.scheduler.duties import duty_of
-from qs.interface.rest.scheduler.execution_dto import ExecutionItem, Status, duty_item, run_item
+from qs.interface.rest.scheduler.execution_dto import ExecutionItem, Status, duty_item, run_item, seen_by
 
 _DUTY_STATUSES = frozenset(status.value for status in ExecutionStatus)
 _RUN_STATUSES = frozenset(status.value for status in RunStatus)
@@ -30,7 +31,9 @@ class Wanted:
 class Histories:
     """Reads both histories. The ids of both are UUIDv7, so that the greater one is the later one, whichever it is of."""
 
-    def __init__(self, duties: DutyReading, jobs: JobReading) -> None:
+    def __init__(self, duties: DutyReading, jobs: JobReading, caller: Principal) -> None:
+        """``caller`` is whom they are shown to."""
+        self._caller = caller
         self._duties = duties
         self._jobs = jobs
         self._ids = {duty.name: duty.id for duty in duties.duties}
@@ -49,7 +52,8 @@ class Histories:
     ) -> list[ExecutionItem]:
         found = await self._of_duties(tenant_id, wanted, before, size)
         found += await self._of_jobs(tenant_id, wanted, before, size)
-        return sorted(found, key=lambda item: item.id, reverse=True)[:size]
+        newest = sorted(found, key=lambda item: item.id, reverse=True)[:size]
+        return [seen_by(self._caller, item) for item in newest]
 
     async def _of_duties(
         self, tenant_id: UUID, wanted: Wanted, before: UUID | None, size: int

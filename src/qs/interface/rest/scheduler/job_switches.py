@@ -19,8 +19,8 @@ from qs.interface.rest.etags import expected_version
 from qs.interface.rest.plan.examples import a_body_like
 from qs.interface.rest.scheduler.duties import refuse_duty
 from qs.interface.rest.scheduler.job_dto import JobDetail
-from qs.interface.rest.scheduler.permissions import WRITING, require_kinds
-from qs.interface.rest.scheduler.writing import patched, told
+from qs.interface.rest.scheduler.permissions import WRITING
+from qs.interface.rest.scheduler.writing import patched, require_scopes, told
 from qs.settings import Settings
 
 
@@ -65,12 +65,12 @@ class JobSwitchController(Controller):
         reading: Given[JobReading],
         settings: Given[Settings],
     ) -> Response[Success[JobDetail]]:
-        """Time in which it is off creates no misses. Switching off needs no scope of its target's kind."""
+        """Time in which it is off creates no misses. Switching off needs no scope of a kind of target."""
         refuse_duty(duties, job_id)
         tenant = request.user.home_tenant
         if data.enabled:
             definition = (await reading.job(tenant, job_id)).job.definition
-            require_kinds(request.user, [authoring.scope_needed(definition)])
+            await require_scopes(request.user, [definition], authoring)
         job = await authoring.enable(
             tenant, job_id, data.enabled, version=expected_version(request), actor=request.user.actor
         )

@@ -127,7 +127,7 @@ class JobController(Controller):
         settings: Given[Settings],
     ) -> Response[Success[JobDetail]]:
         """Its first slot is one that is still to come. Kinds of target other than builtin need a scope of their own."""
-        definition = written_by(request.user, data.given(), authoring, settings)
+        definition = await written_by(request.user, data.given(), authoring, settings)
         job = await authoring.create(request.user.home_tenant, definition, actor=request.user.actor)
         location = {"Location": f"/api/v1/scheduler/jobs/{job.id}"}
         return await told(request, reading, settings, job, 201, location)
@@ -171,7 +171,7 @@ class JobController(Controller):
     ) -> Response[Success[JobDetail]]:
         """What is left out takes its default. While the trigger stays as it was, so does the job's next slot."""
         refuse_duty(duties, job_id)
-        definition = written_by(request.user, data.given(), authoring, settings)
+        definition = await written_by(request.user, data.given(), authoring, settings)
         job = await authoring.change(
             request.user.home_tenant,
             job_id,

@@ -17,6 +17,8 @@ from qs.interface.rest.scheduler.permissions import (
     WRITING,
     ConcernsEverybody,
     acts_for_installation,
+    sees_machines,
+    without_machine,
 )
 
 
@@ -25,7 +27,9 @@ class NodeView(Struct):
 
     id: str
     role: str
-    host: str
+    host: Annotated[
+        str | None, Meta(description="Null for who may not know, in whose `id` it is not either.")
+    ]
     started_at: datetime
     seen_at: datetime
     alive: Annotated[bool, Meta(description="It gave a sign of life in the last 30 s.")]
@@ -34,11 +38,12 @@ class NodeView(Struct):
     held: int
 
     @classmethod
-    def of(cls, node: Node) -> "NodeView":
+    def of(cls, node: Node, *, machine: bool) -> "NodeView":
+        """``machine``: with the host and the process it is."""
         return cls(
-            id=node.id,
+            id=node.id if machine else without_machine(node.id),
             role=node.role,
-            host=node.host,
+            host=node.host if machine else None,
             started_at=node.started_at.astimezone(UTC),
             seen_at=node.seen_at.astimezone(UTC),
             alive=node.is_alive,
@@ -92,9 +97,13 @@ class NodeController(Controller):
     }
 
     @get("/nodes", opt=READING, summary="List the nodes")
-    async def index(self, nodes: Given[NodeReading]) -> Response[Success[list[NodeView]]]:
-        """One for each role of each process, until a day after its last sign of life."""
-        return success([NodeView.of(node) for node in await nodes.nodes()])
+    async def index(
+        self, request: Request[Principal, Any, Any], nodes: Given[NodeReading]
+    ) -> Response[Success[list[NodeView]]]:
+        """One for each role of each process, until a day after its last sign of life. Hosts and process numbers are
+        for platform accounts and the default tenant's holders of `scheduler:write`."""
+        machine = sees_machines(request.user)
+        return success([NodeView.of(node, machine=machine) for node in await nodes.nodes()])
 
     @post("/nodes/{node_id:str}/drain", opt=WRITING, status_code=200, summary="Drain a node")
     async def drain(
@@ -111,7 +120,7 @@ class NodeController(Controller):
         found = next((node for node in await nodes.nodes() if node.id == node_id), None)
         if found is None:
             raise NodeAbsent
-        return success(NodeView.of(found))
+        return success(NodeView.of(found, machine=True))
 
     @get("/queues", opt=READING, summary="Show what waits and works in the queues")
     async def queues(

@@ -106,7 +106,7 @@ async def queue_page(
     """The queues of the caller's tenant and its newest executions; nothing on it can be clicked or changes anything."""
     tenant, language = request.user.home_tenant, language_of(request, settings)
     queues = await nodes.queues(tenant)
-    newest = await Histories(duties, reading).newest(tenant, Wanted(), None, _NEWEST)
+    newest = await Histories(duties, reading, request.user).newest(tenant, Wanted(), None, _NEWEST)
     words = _WORDS[language]
     page = _PAGE.format(
         language="zh-CN" if language == "zh" else "en",

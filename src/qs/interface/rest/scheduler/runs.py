@@ -22,7 +22,7 @@ from qs.interface.rest.paging import CursorToken, PageSize, Slice
 from qs.interface.rest.plan.examples import a_body_like
 from qs.interface.rest.scheduler.answers import BY_LANGUAGE, language_of
 from qs.interface.rest.scheduler.duties import duty_of, duty_slots, duty_state, refuse_duty
-from qs.interface.rest.scheduler.execution_dto import ExecutionItem, RunBody, Status, run_item
+from qs.interface.rest.scheduler.execution_dto import ExecutionItem, RunBody, Status, run_item, seen_by
 from qs.interface.rest.scheduler.histories import Histories, Wanted
 from qs.interface.rest.scheduler.job_dto import (
     BackfillView,
@@ -32,7 +32,7 @@ from qs.interface.rest.scheduler.job_dto import (
     job_status,
     occurrences,
 )
-from qs.interface.rest.scheduler.permissions import READING, RUNNING
+from qs.interface.rest.scheduler.permissions import READING, RUNNING, require_starts
 from qs.settings import Settings
 
 RunRequest = Annotated[RunBody | None, a_body_like(payload={"name": "world"})]
@@ -77,6 +77,7 @@ class JobRunController(Controller):
         """The execution, which waits for a worker; it consumes no slot. 409 while the job must not run beside itself."""
         refuse_duty(duties, job_id)
         body = data or RunBody()
+        require_starts(request.user, await operating.starts_of(request.user.home_tenant, job_id))
         execution = await operating.run(
             request.user.home_tenant,
             job_id,
@@ -86,7 +87,7 @@ class JobRunController(Controller):
             idempotency_key=request.headers.get("idempotency-key"),
         )
         location = {"Location": f"/api/v1/scheduler/executions/{execution.id}"}
-        return success(run_item(execution), headers=location)
+        return success(seen_by(request.user, run_item(execution)), headers=location)
 
     @post(
         "/backfill", opt={**RUNNING, "idempotent": True}, status_code=200, summary="Run the slots of a range"
@@ -101,6 +102,7 @@ class JobRunController(Controller):
     ) -> Response[Success[BackfillView]]:
         """One after the other, whatever the overlap policy; the job's clock is not moved. A dry run tells the slots."""
         refuse_duty(duties, job_id)
+        require_starts(request.user, await operating.starts_of(request.user.home_tenant, job_id))
         done = await operating.backfill(
             request.user.home_tenant,
             job_id,
@@ -124,9 +126,9 @@ class JobRunController(Controller):
         firing = await reading.firing(tenant)
         if (duty := duty_of(duties, job_id)) is not None:
             state = await duty_state(duties, tenant, duty)
-            return success(duty_status(state, firing=firing))
+            return success(_shown(request.user, duty_status(state, firing=firing)))
         found = await reading.job(tenant, job_id, language=language_of(request, settings))
-        return success(job_status(found, firing=firing), headers=BY_LANGUAGE)
+        return success(_shown(request.user, job_status(found, firing=firing)), headers=BY_LANGUAGE)
 
     @get("/next", opt=READING, summary="Show the next slots of a job")
     async def upcoming(
@@ -166,5 +168,11 @@ class JobRunController(Controller):
         tenant = request.user.home_tenant
         if duty_of(duties, job_id) is None:
             await reading.job(tenant, job_id)
-        histories = Histories(duties, reading)
+        histories = Histories(duties, reading, request.user)
         return success(await histories.slice(tenant, Wanted(job_id=job_id, status=status), cursor, page_size))
+
+
+def _shown(caller: Principal, status: JobStatusView) -> JobStatusView:
+    if status.last is not None:
+        status.last = seen_by(caller, status.last)
+    return status

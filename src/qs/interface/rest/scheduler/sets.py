@@ -25,7 +25,7 @@ from qs.interface.rest.scheduler.job_body import JobBody
 from qs.interface.rest.scheduler.job_dto import AppliedView
 from qs.interface.rest.scheduler.jobs import ListCursor, OwnerFilter
 from qs.interface.rest.scheduler.permissions import READING, WRITING
-from qs.interface.rest.scheduler.writing import written_by
+from qs.interface.rest.scheduler.writing import read_document, require_scopes
 from qs.settings import Settings
 
 MOST_APPLIED = 5000
@@ -84,7 +84,8 @@ class JobSetController(Controller):
         settings: Given[Settings],
     ) -> Response[Success[AppliedView]]:
         """All of it or nothing; every problem of every job is answered at once. A dry run writes nothing."""
-        definitions = _read(data, request.user, authoring, settings)
+        definitions = _read(data, settings)
+        await require_scopes(request.user, definitions, authoring)
         try:
             changes = await authoring.apply(
                 request.user.home_tenant,
@@ -117,17 +118,15 @@ class JobSetController(Controller):
         return success(Slice(items, following), headers=next_page(request, following) if following else {})
 
 
-def _read(
-    data: ApplyBody, caller: Principal, authoring: JobAuthoring, settings: Settings
-) -> list[JobDefinition]:
-    """The definitions, each name once. Raises Invalid with the problems of all of them, TooNarrow."""
+def _read(data: ApplyBody, settings: Settings) -> list[JobDefinition]:
+    """The definitions, each name once. Raises Invalid with the problems of all of them."""
     definitions: list[JobDefinition] = []
     problems: list[Problem] = []
     first: dict[str, int] = {}
     for index, body in enumerate(data.jobs):
         at = pointer("jobs", index)
         try:
-            definition = written_by(caller, body.given(), authoring, settings)
+            definition = read_document(body.given(), settings)
         except Invalid as error:
             problems += [Problem(at + each.pointer, each.detail) for each in error.problems]
             continue

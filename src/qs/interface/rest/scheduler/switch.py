@@ -1,22 +1,18 @@
 """``/scheduler/start``, ``stop`` and ``status``: whether time fires anything, and how far behind it is."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get, post
 from msgspec import Meta, Struct
 
-from qs.application.scheduler.job_reading import JobReading
-from qs.application.scheduler.nodes import NodeReading
+from qs.application.scheduler.job_reading import JobReading, Stopped
+from qs.application.scheduler.nodes import NodeReading, held_by
 from qs.application.scheduler.switching import JobSwitching
 from qs.domain.identity.principal import Principal
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.scheduler.permissions import READING, WRITING, acts_for_installation
-
-Stopped = Literal["tenant", "installation"]
 
 
 class SwitchView(Struct):
@@ -64,7 +60,8 @@ class SwitchController(Controller):
         changed = await switching.turn(caller.home_tenant, True, actor=caller.actor)
         if acts_for_installation(caller) and not caller.is_platform:
             changed |= await switching.turn(PLATFORM_TENANT, True, actor=caller.actor)
-        return success(SwitchView(*await _firing(reading, caller.home_tenant), changed))
+        stopped = await reading.stopped(caller.home_tenant)
+        return success(SwitchView(stopped is None, stopped, changed))
 
     @post("/stop", opt=WRITING, status_code=200, summary="Stop timed firing")
     async def stop(
@@ -78,7 +75,8 @@ class SwitchController(Controller):
         caller = request.user
         tenant = PLATFORM_TENANT if acts_for_installation(caller) else caller.home_tenant
         changed = await switching.turn(tenant, False, actor=caller.actor)
-        return success(SwitchView(*await _firing(reading, caller.home_tenant), changed))
+        stopped = await reading.stopped(caller.home_tenant)
+        return success(SwitchView(stopped is None, stopped, changed))
 
     @get("/status", opt=READING, summary="Show how the scheduler stands")
     async def status(
@@ -88,24 +86,20 @@ class SwitchController(Controller):
         reading: Given[JobReading],
     ) -> Response[Success[StatusView]]:
         tenant = request.user.home_tenant
-        firing, stopped = await _firing(reading, tenant)
+        stopped = await reading.stopped(tenant)
+        firing = stopped is None
         lag = await nodes.lag(tenant)
-        # Nothing is due while the clock stands still.
-        since = [lag.job_due_at if firing else None, lag.execution_available_at]
         alive = [node for node in await nodes.nodes() if node.is_alive]
         states = (await nodes.queues(tenant)).states
         return success(
             StatusView(
                 firing=firing,
                 stopped=stopped,
-                lag_s=_age_s(lag.now, since),
+                lag_s=lag.seconds(firing=firing),
                 nodes={
                     "alive": len(alive),
                     "draining": sum(node.draining for node in alive),
-                    # Each role of a process tells of all that the process holds.
-                    "held": sum(
-                        {node.id.rpartition("@")[2].rpartition(":")[0]: node.held for node in alive}.values()
-                    ),
+                    "held": held_by(alive),
                 },
                 jobs=dict(await reading.total(tenant)),
                 executions={
@@ -115,16 +109,3 @@ class SwitchController(Controller):
                 },
             )
         )
-
-
-async def _firing(reading: JobReading, tenant_id: UUID) -> tuple[bool, Stopped | None]:
-    if not await reading.firing(PLATFORM_TENANT):
-        return False, "installation"
-    if not await reading.firing(tenant_id):
-        return False, "tenant"
-    return True, None
-
-
-def _age_s(now: datetime, since: list[datetime | None]) -> float:
-    ages = [now - at for at in since if at is not None]
-    return round(max([*ages, timedelta(0)]).total_seconds(), 3)

@@ -1,6 +1,6 @@
 """From the body of a request to a definition that its sender may write, and from what was written to the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,23 +17,36 @@ from qs.interface.rest.envelope import Success
 from qs.interface.rest.etags import expected_version
 from qs.interface.rest.scheduler.answers import changeable, language_of
 from qs.interface.rest.scheduler.job_dto import JobDetail, job_detail
-from qs.interface.rest.scheduler.permissions import require_kinds
+from qs.interface.rest.scheduler.permissions import require_kinds, require_starts
 from qs.settings import Settings
 
 _TRIES = 5
 
 
-def written_by(
-    caller: Principal, document: Mapping[str, Any], authoring: JobAuthoring, settings: Settings
-) -> JobDefinition:
-    """The definition a document stands for.
+def read_document(document: Mapping[str, Any], settings: Settings) -> JobDefinition:
+    """The definition a document stands for. Raises Invalid with every problem in it."""
+    return read_job(document, Retry(max_attempts=settings.scheduler.defaults.max_attempts))
+
+
+async def require_scopes(
+    caller: Principal, definitions: Collection[JobDefinition], authoring: JobAuthoring
+) -> None:
+    """Whether the caller may have these jobs fire.
 
     Raises:
-        Invalid: with every problem in it.
-        TooNarrow: its target needs a scope that the caller does not hold.
+        TooNarrow: a target needs a scope that the caller does not hold.
+        StartTooNarrow: a chain leads to a job that is started only with a scope that the caller does not hold.
     """
-    definition = read_job(document, Retry(max_attempts=settings.scheduler.defaults.max_attempts))
-    require_kinds(caller, [authoring.scope_needed(definition)])
+    require_kinds(caller, map(authoring.scope_needed, definitions))
+    require_starts(caller, await authoring.starts_of(caller.home_tenant, definitions))
+
+
+async def written_by(
+    caller: Principal, document: Mapping[str, Any], authoring: JobAuthoring, settings: Settings
+) -> JobDefinition:
+    """The definition a document stands for, which the caller may write. Raises Invalid, TooNarrow, StartTooNarrow."""
+    definition = read_document(document, settings)
+    await require_scopes(caller, [definition], authoring)
     return definition
 
 
@@ -69,7 +82,7 @@ async def patched(
         document = write_job(job.definition)
         if replaced is not None:
             del document[replaced]
-        definition = written_by(request.user, merged(document, changes), authoring, settings)
+        definition = await written_by(request.user, merged(document, changes), authoring, settings)
         try:
             return await authoring.change(
                 tenant, job_id, definition, version=job.version, actor=request.user.actor
