@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import chilling, enrollment, events, figures, http, jobs, memory, sweep
+from bench import chilling, enrollment, events, figures, http, idle, jobs, lateness, memory, sweep, venvs
 from bench.harness import Case, Outcome, measure, write
 from bench.world import World, world
 
@@ -23,12 +23,21 @@ _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
     "sync": lambda scene, options: figures.syncing(scene, options.places),
     "validation": lambda scene, options: figures.validating(scene, options.keys),
     "firing": lambda scene, options: jobs.firing(scene, options.jobs, options.idle),
-    "executing": lambda scene, options: jobs.executing(scene, options.executions),
+    "executing": lambda scene, options: jobs.executing(scene, options.executions, options.peers),
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
 }
-_MEMORY = "memory"
-_NAMES = (*_CASES, _MEMORY)
+# Those that are measured in another way than by rounds of several subjects.
+_OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]] = {
+    "memory": lambda scene, options: memory.growth(scene, options.rounds, options.swept),
+    "lateness": lambda scene, options: lateness.punctuality(
+        scene, options.schedulers, options.punctual, options.minutes, options.peers
+    ),
+    "idle": lambda scene, options: idle.idling(scene, options.schedules, options.seconds),
+}
+_NAMES = (*_CASES, *_OTHERS)
+# Those that take minutes whatever they are given are measured only when they are named.
+_SMALL = tuple(name for name in _NAMES if name not in ("lateness", "idle"))
 
 # Those that work on the database as it was kept, of which a cold copy can be made.
 _COLD = frozenset({"sweep", "expiry", "enrollment", "relay", "subscriber"})
@@ -40,7 +49,7 @@ async def _all(options: argparse.Namespace) -> list[Outcome]:
     # Ended by whatever runs it, it takes its databases with it as it does after Ctrl-C.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     outcomes: list[Outcome] = []
-    for name in options.names or _NAMES:
+    for name in options.names or _SMALL:
         async with world(options.database_url, options.redis_url) as scene:
             servers = await scene.versions()
             async for outcome in _outcomes(name, scene, options):
@@ -53,13 +62,13 @@ async def _all(options: argparse.Namespace) -> list[Outcome]:
 
 
 def _shown(options: argparse.Namespace) -> dict[str, object]:
-    given = {key: value for key, value in vars(options).items() if key not in ("json", "names")}
+    given = {key: value for key, value in vars(options).items() if key not in ("json", "names", "peers")}
     return {key: value for key, value in given.items() if not key.endswith("_url")}
 
 
 async def _outcomes(name: str, scene: World, options: argparse.Namespace) -> AsyncIterator[Outcome]:
-    if name == _MEMORY:
-        yield await memory.growth(scene, options.rounds, options.swept)
+    if name in _OTHERS:
+        yield await _OTHERS[name](scene, options)
         return
     case = await _CASES[name](scene, options)
     yield await measure(case, options.rounds, scene.processor_seconds)
@@ -70,10 +79,21 @@ async def _outcomes(name: str, scene: World, options: argparse.Namespace) -> Asy
         yield await measure(cold, options.rounds, scene.processor_seconds)
 
 
+def _schedulers(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if unknown := set(names) - {lateness.OURS, *lateness.RIVALS}:
+        known = ", ".join((lateness.OURS, *lateness.RIVALS))
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}; choose from {known}")
+    return names
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(_NAMES)}; all without"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which to run: {', '.join(_NAMES)}; all but lateness and idle without",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--due", type=int, default=20_000, help="tasks moved in a round")
@@ -96,6 +116,24 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=10_000, help="jobs due at once in a round")
     parser.add_argument("--idle", type=int, default=10_000, help="further jobs that are not due")
     parser.add_argument("--executions", type=int, default=5_000, help="no-op executions in a round")
+    parser.add_argument("--punctual", type=int, default=300, help="jobs due at every full minute")
+    parser.add_argument("--minutes", type=int, default=3, help="full minutes at which lateness is measured")
+    parser.add_argument(
+        "--schedulers",
+        type=_schedulers,
+        default=_schedulers(",".join((lateness.OURS, *lateness.RIVALS))),
+        help="whose lateness is measured, with commas between them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--schedules", type=int, default=100_000, help="stored jobs that idle, none of them due"
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long they are watched idling")
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        default=venvs.kept_in(),
+        help="where the environments of peers are made and kept",
+    )
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")
     parser.add_argument(
         "--database-url", help="a PostgreSQL to use (as a superuser) instead of an embedded one"

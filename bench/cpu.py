@@ -23,7 +23,7 @@ class ProcessorTime:
 
     def seconds(self) -> float:
         """Used so far; of what ended meanwhile, as much as whoever started it has waited for."""
-        return sum(_used(each) for each in (psutil.Process(), *self.servers))
+        return sum(used(each) for each in (psutil.Process(), *self.servers))
 
 
 def _local(backend: int, redis: int) -> Iterator[psutil.Process]:
@@ -41,10 +41,11 @@ def _is_called(number: int, *names: str) -> bool:
         return False
 
 
-def _used(process: psutil.Process) -> float:
+def used(process: psutil.Process) -> float:
+    """Seconds that a process and those it started have used so far."""
     try:
         times = process.cpu_times()
         own: float = times.user + times.system + times.children_user + times.children_system
-        return own + sum(_used(child) for child in process.children())
+        return own + sum(used(child) for child in process.children())
     except psutil.NoSuchProcess:
         return 0.0

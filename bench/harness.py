@@ -32,11 +32,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The median of ``subject`` is at least ``least`` times ``of`` in the same round, or units a second without ``of``."""
+    """The median of ``subject`` is at least ``least`` times ``of`` in the same round, or units a second without ``of``.
+
+    With ``aimed_at`` it is where we want to come to, and not what must be reached.
+    """
 
     subject: str
     least: float
     of: str | None = None
+    aimed_at: bool = False
 
 
 @dataclass(slots=True)
@@ -97,9 +101,10 @@ class Result:
         for goal in self.case.goals:
             values, reached = self.reached(goal)
             shape, of = ("{:,.0f}", "") if goal.of is None else ("{:.2f}", f" of {goal.of}")
-            wanted = f"wanted {shape.format(goal.least)}{of}"
+            wanted = f"{'aimed at' if goal.aimed_at else 'wanted'} {shape.format(goal.least)}{of}"
+            missed = "not yet" if goal.aimed_at else "MISSED"
             shown.append(
-                f"  {goal.subject:<26} {spread(values, shape):<28} {wanted}: {'reached' if reached else 'MISSED'}"
+                f"  {goal.subject:<26} {spread(values, shape):<28} {wanted}: {'reached' if reached else missed}"
             )
             if goal.of is not None:
                 by_cpu = spread(self.cpu_ratios(goal.subject, goal.of), "{:.2f}")
@@ -128,6 +133,7 @@ class Result:
                     "least": goal.least,
                     "median": round(statistics.median(self.reached(goal)[0]), 3),
                     "reached": self.reached(goal)[1],
+                    "aimed_at": goal.aimed_at,
                 }
                 for goal in self.case.goals
             ],

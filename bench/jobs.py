@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -11,6 +12,8 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
 from bench.harness import Case, Goal, Subject
+from bench.taskiq_peer import TaskiqPeer
+from bench.venvs import PeerAbsent
 from bench.world import World
 from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, Executor
 from qs.application.scheduler.job_documents import read_job
@@ -100,10 +103,11 @@ async def firing(world: World, due: int, idle: int) -> Case:
     return Case("firing", "jobs", subjects, goals, {"jobs": due + idle, "of them due": due})
 
 
-async def executing(world: World, executions: int) -> Case:
-    """No-op executions that wait, to their written ends, against the same number of arq's.
+async def executing(world: World, executions: int, peers: Path | None = None) -> Case:
+    """No-op executions that wait, to their written ends, against the same number of arq's and of taskiq's.
 
-    Both in one process, as many at once; ours is durable in PostgreSQL, arq's in Redis.
+    Each in one process, as many at once; ours is durable in PostgreSQL, theirs in Redis. taskiq has an environment of
+    its own below ``peers``; without that, or where it cannot be made, which the notes then say, taskiq is left out.
     """
     # A line for each execution goes to a log in production as well; here it would go to the terminal.
     configure_logging(LogSettings(path=world.home / "bench.log", console=False), "bench")
@@ -174,7 +178,29 @@ async def executing(world: World, executions: int) -> Case:
         "arq": Subject(run_arq, executions, prepare_arq),
         "ours": Subject(run_ours, executions, prepare_ours),
     }
-    return Case("executing", "executions", subjects, [Goal("ours", 1.5, "arq")], {"at once": _CONCURRENCY})
+    case = Case("executing", "executions", subjects, [Goal("ours", 1.5, "arq")], {"at once": _CONCURRENCY})
+    if peers is not None:
+        await _add_taskiq(case, world, executions, peers)
+    return case
+
+
+async def _add_taskiq(case: Case, world: World, executions: int, peers: Path) -> None:
+    try:
+        taskiq, versions = await TaskiqPeer.installed(world, peers, _CONCURRENCY)
+    except PeerAbsent as absent:
+        case.notes["taskiq is left out"] = str(absent)
+        return
+
+    async def prepare(number: int) -> None:
+        await world.restore()
+        await taskiq.prepare(executions)
+
+    async def run(number: int) -> int:
+        return await taskiq.run(executions)
+
+    case.subjects = {**case.subjects, "taskiq": Subject(run, executions, prepare)}
+    case.goals = [*case.goals, Goal("ours", 1.0, "taskiq", aimed_at=True)]
+    case.notes["taskiq"] = [each for each in versions if each.startswith(("taskiq", "redis"))]
 
 
 async def _noop(ctx: dict[Any, Any]) -> None:

@@ -4,18 +4,21 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
 _READY_WITHIN_S = 30.0
+# Longer than any of ours, or any peer, takes to end in good order.
+_ENDS_WITHIN_S = 40.0
 
 
 @asynccontextmanager
 async def worker(role: str, environment: Mapping[str, str]) -> AsyncIterator[None]:
     """A worker of this role, as ``qs worker`` starts it."""
-    async with _running(["-m", "workers", role], environment):
+    async with running([sys.executable, "-m", "workers", role], environment):
         yield
 
 
@@ -24,20 +27,22 @@ async def served(application: str, environment: Mapping[str, str]) -> AsyncItera
     """An ASGI application in one process of uvicorn, with the options of ``qs api``; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        command = ["-m", "bench.serve", application, str(listener.fileno())]
-        async with _running(command, environment, listener.fileno()):
+        command = [sys.executable, "-m", "bench.serve", application, str(listener.fileno())]
+        async with running(command, environment, listener.fileno()):
             await _answers(port)
             yield port
 
 
-async def told(module: str, environment: Mapping[str, str], *arguments: str) -> bytes:
+async def told(
+    module: str, environment: Mapping[str, str], *arguments: str, python: str = sys.executable
+) -> bytes:
     """What this module of ours prints when it runs in a process of its own.
 
     Raises:
         RuntimeError: it failed.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
+        *(python, "-m", module, *arguments),
         cwd=_ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -55,24 +60,41 @@ async def told(module: str, environment: Mapping[str, str], *arguments: str) -> 
 
 
 @asynccontextmanager
-async def _running(arguments: list[str], environment: Mapping[str, str], *fds: int) -> AsyncIterator[None]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *arguments),
-        cwd=_ROOT,
-        env=environment,
-        pass_fds=fds,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+async def running(
+    command: Sequence[str], environment: Mapping[str, str], *fds: int, log: Path | None = None
+) -> AsyncIterator[Process]:
+    """A process that runs while the block does, in the directory that holds ``bench``; ``log`` takes what it says.
+
+    Raises:
+        RuntimeError: it ended before the block did.
+    """
+    with ExitStack() as files:
+        said = files.enter_context(log.open("ab")) if log is not None else subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=_ROOT,
+            env=environment,
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
     try:
-        yield
+        yield process
         if process.returncode is not None:
-            raise RuntimeError(f"{' '.join(arguments)} ended early, with {process.returncode}")
+            raise RuntimeError(f"{' '.join(command[1:])} ended early, with {process.returncode}{_tail(log)}")
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), _ENDS_WITHIN_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _tail(log: Path | None) -> str:
+    return "" if log is None else f": {log.read_text(encoding='utf-8', errors='replace')[-1000:]}"
 
 
 async def _answers(port: int) -> None:
