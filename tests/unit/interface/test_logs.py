@@ -103,6 +103,8 @@ def test_the_value_of_a_secret_field_is_dropped_wherever_it_stands(key: str, lin
         f"Authorization: Bearer {TOKEN}",
         f"postgresql://qs:{TOKEN}@db/qs is away",
         f"password={TOKEN}",
+        f"it sent qsk_0198f0c27a317c559f0e1d2c3b4a5968_{TOKEN}",
+        f"it sent qss_{TOKEN} and qsr_{TOKEN}",
     ],
 )
 def test_a_credential_in_free_text_is_dropped(text: str, lines: Any) -> None:

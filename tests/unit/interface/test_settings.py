@@ -15,6 +15,17 @@ from qs.settings.masking import MASK, masked
 
 KEY = "k1:Zq3vX9bT7mLw2RcYp8NdKs5HjGf4UeQa"
 PRODUCTION = {"QS_ENV": "production", "QS_SECRET_KEY": KEY}
+_PROVIDER = {"QS_AUTH__ISSUER": "https://login.example.org/realms/clinic", "QS_AUTH__AUDIENCE": "qs-api"}
+JWKS = {
+    "QS_AUTH_MODE": "jwks",
+    "QS_AUTH__JWKS_URL": "https://login.example.org/realms/clinic/protocol/openid-connect/certs",
+    **_PROVIDER,
+}
+INTROSPECTION = {
+    "QS_AUTH_MODE": "introspection",
+    "QS_AUTH__INTROSPECTION_URL": "https://hydra.example.org/admin/oauth2/introspect",
+    **_PROVIDER,
+}
 
 Written = Callable[[str], Path]
 
@@ -64,9 +75,38 @@ BAD_VARIABLES = [
     ({"QS_ENTRY_BASE_URL": "javascript:alert(1)"}, "entry.base_url", "https://"),
     ({"QS_ENTRY_TTL_DAYS": "0"}, "entry.ttl_days", "1 to 366"),
     ({"QS_CORS_ORIGINS": "example.org"}, "server.cors_origins", "origins such as"),
-    ({"QS_AUTH_MODE": "jwks"}, "auth.mode", "not available yet"),
-    ({"QS_AUTH_MODE": "introspection"}, "auth.mode", "not available yet"),
-    ({"QS_AUTH__CLIENT_SECRET": "x"}, "auth.client_secret", "not available yet"),
+    ({"QS_AUTH_MODE": "ldap"}, "auth.mode", "one of builtin, introspection, jwks"),
+    ({"QS_AUTH_MODE": "jwks"}, "auth.jwks_url", "is missing"),
+    ({"QS_AUTH_MODE": "jwks"}, "auth.issuer", "is missing"),
+    ({"QS_AUTH_MODE": "jwks"}, "auth.audience", "is missing"),
+    ({"QS_AUTH_MODE": "introspection"}, "auth.introspection_url", "is missing"),
+    ({"QS_AUTH_MODE": "introspection"}, "auth.issuer", "is missing"),
+    ({"QS_AUTH_MODE": "introspection"}, "auth.audience", "is missing"),
+    ({**INTROSPECTION, "QS_AUTH__CLIENT_ID": "qs"}, "auth.client_secret", "is missing"),
+    ({"QS_AUTH__JWKS_URL": "https://login.example.org/keys"}, "auth.jwks_url", "expected auth.mode jwks"),
+    ({"QS_AUTH__CLIENT_SECRET": "x"}, "auth.client_secret", "expected auth.mode introspection"),
+    ({"QS_AUTH__DEFAULT_TENANT": "default"}, "auth.default_tenant", "jwks or introspection"),
+    ({**JWKS, "QS_ADMIN_USERNAME": "ada", "QS_ADMIN_PASSWORD": "x"}, "auth.admin_username", "builtin"),
+    ({**JWKS, "QS_AUTH__JWKS_URL": "login.example.org/keys"}, "auth.jwks_url", "https://host/path"),
+    ({**JWKS, "QS_AUTH__JWKS_URL": "file:///keys.json"}, "auth.jwks_url", "https://host/path"),
+    (
+        {**JWKS, "QS_AUTH__JWKS_URL": "https://qs:pw@login.example.org/k"},
+        "auth.jwks_url",
+        "holds a user name",
+    ),
+    ({**PRODUCTION, **JWKS, "QS_AUTH__JWKS_URL": "http://login/keys"}, "auth.jwks_url", "is not https"),
+    ({**PRODUCTION, **JWKS, "QS_AUTH__ISSUER": ""}, "auth.issuer", "is missing"),
+    ({**PRODUCTION, **JWKS, "QS_AUTH__AUDIENCE": ""}, "auth.audience", "is missing"),
+    (
+        {**PRODUCTION, **INTROSPECTION, "QS_AUTH__INTROSPECTION_URL": "HTTP://hydra:4445/oauth2/introspect"},
+        "auth.introspection_url",
+        "is not https",
+    ),
+    (
+        {**PRODUCTION, **INTROSPECTION, "QS_AUTH__CLIENT_ID": "qs", "QS_AUTH__CLIENT_SECRET": "secret"},
+        "auth.client_secret",
+        "guessed",
+    ),
     ({"QS_ADMIN_USERNAME": "ada"}, "auth.admin_password", "is missing"),
     ({"QS_MQ__TYPE": "kafka"}, "mq.type", "not available yet"),
     ({"QS_MQ__TYPE": "zeromq"}, "mq.type", "one of kafka, nats, rabbitmq"),
@@ -114,6 +154,16 @@ BAD_VARIABLES = [
 ]
 
 
+@pytest.mark.parametrize("mode", [JWKS, INTROSPECTION], ids=["jwks", "introspection"])
+def test_an_identity_provider_is_set_up_by_its_addresses_and_names(mode: dict[str, str]) -> None:
+    credentials = {"QS_AUTH__CLIENT_ID": "qs", "QS_AUTH__CLIENT_SECRET": KEY} if mode is INTROSPECTION else {}
+
+    settings = load_settings(None, {**PRODUCTION, **mode, **credentials})
+
+    assert settings.auth.mode == mode["QS_AUTH_MODE"]
+    assert (settings.auth.tenant_claim, settings.auth.roles_claim) == ("tenant", "roles")
+
+
 @pytest.mark.parametrize(("environ", "key", "expected"), BAD_VARIABLES, ids=lambda value: str(value)[:60])
 def test_a_bad_variable_stops_the_start_and_names_its_key(
     environ: dict[str, str], key: str, expected: str
@@ -134,6 +184,10 @@ BAD_FILES = [
     ("scheduler: {enabled: perhaps}", "scheduler.enabled", "true or false"),
     ("scheduler: {timezone: Europe/Londn}", "scheduler.timezone", "IANA"),
     ("scheduler: {defaults: {max_attempts: 0}}", "scheduler.defaults.max_attempts", "from 1 to 100"),
+    ("scheduler: {results_path: results}", "scheduler.results_path", "expected a path"),
+    ("scheduler: {results_path: /a/../b}", "scheduler.results_path", "expected a path"),
+    ("scheduler: {results_path: /api/v1/results}", "scheduler.results_path", "qs does not serve by itself"),
+    ("scheduler: {results_path: /api/ecron-management/v1/jobstatus}", "scheduler.results_path", "by itself"),
     ("scheduler: {kubernetes: {grace_s: 0}}", "scheduler.kubernetes.grace_s", "a duration"),
     ("retention: {idempotency_hours: 48}", "retention.idempotency_hours", "is not a setting"),
     ("worker: {roles: {cron: true}}", "worker.roles", "a list"),

@@ -27,7 +27,9 @@ class AuditRecorder(Protocol):
         *,
         actor: str,
         detail: Mapping[str, Any] | None = None,
-    ) -> None: ...
+    ) -> None:
+        """``detail`` holds ids, codes and whole numbers: never a secret, a link, a fraction or what is known of a testee."""
+        ...
 
 
 class UnitOfWork(Protocol):

@@ -104,7 +104,8 @@ class TesteeKeeping:
             if testee.erase(uow.now):
                 await uow.testees.save(testee)
                 await uow.events.add(testee.recorded)
-                await uow.audit.add("testee.erased", "testee", testee.id, actor=actor)
+                detail = {"enrollments": len(live)}
+                await uow.audit.add("testee.erased", "testee", testee.id, actor=actor, detail=detail)
                 await uow.commit("testee.erase")
         return testee
 

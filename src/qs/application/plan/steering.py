@@ -20,10 +20,14 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """The enrollment that was ended (None where the testee had no live one) and how many tasks it canceled."""
+    """The enrollment that was ended (None where the testee had no live one) and how many tasks it canceled.
+
+    ``changed`` says whether it was this that ended it, and not somebody else a moment before.
+    """
 
     enrollment: Enrollment | None
     canceled: int
+    changed: bool = False
 
 
 class PlanSteering:
@@ -157,7 +161,15 @@ class PlanSteering:
             if live is None:
                 return Termination(None, 0)
             termination = await terminate_enrollment(uow, live.id, reason, actor=actor, note=note)
-            await uow.commit("enrollment.terminate")
+            if termination.changed:
+                await uow.audit.add(
+                    "enrollment.terminated",
+                    "enrollment",
+                    live.id,
+                    actor=actor,
+                    detail={"reason": reason, "canceled": termination.canceled},
+                )
+                await uow.commit("enrollment.terminate")
         return termination
 
 
@@ -170,21 +182,15 @@ async def terminate_enrollment(
     note: str | None = None,
     task_reason: str = "enrollment_terminated",
 ) -> Termination:
-    """Cancels the enrollment's pending and opened tasks and ends it, inside a unit of work that goes on."""
+    """Cancels the enrollment's pending and opened tasks and ends it, in a unit of work whose owner audits it."""
     tasks = await uow.tasks.of_enrollments([enrollment_id], Lock.UPDATE)
     enrollment = (await uow.enrollments.lock_many([enrollment_id]))[enrollment_id]
     now = present(uow.now, (task.moved_at for task in tasks))
     ended = [t for t in tasks if t.is_live and t.cancel(task_reason, now, actor, note)]
-    if enrollment.terminate(reason, now):
+    changed = enrollment.terminate(reason, now)
+    if changed:
         await save_tasks(uow, ended, [enrollment])
-        await uow.audit.add(
-            "enrollment.terminated",
-            "enrollment",
-            enrollment_id,
-            actor=actor,
-            detail={"reason": reason, "canceled": len(ended)},
-        )
-    return Termination(enrollment, len(ended))
+    return Termination(enrollment, len(ended), changed)
 
 
 Changing = Callable[[Enrollment, Sequence[AssessmentTask], datetime], list[AssessmentTask]]

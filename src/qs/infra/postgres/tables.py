@@ -8,6 +8,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     Interval,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -94,4 +95,22 @@ audit = Table(
     Column("object_id", UUID),
     Column("request_id", Text),
     Column("detail", JSONB, nullable=False),
+)
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    Column("tenant_id", UUID, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("audit_id", UUID, nullable=False),
+    Column("version", SmallInteger, nullable=False),
+    Column("sealed_at", INSTANT, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_unsealed = Table(
+    "audit_unsealed",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("tenant_id", UUID, nullable=False),
 )
