@@ -6,15 +6,15 @@ from time import monotonic
 
 from dependency_injector import containers, providers
 
-from qs import making
+from qs import making, making_identity
+from qs.application.identity.administering_api_keys import ApiKeyAdministration
 from qs.application.identity.administering_service_accounts import ServiceAccountAdministration
 from qs.application.identity.administering_tenants import TenantAdministration
 from qs.application.identity.administering_users import UserAdministration
-from qs.application.identity.authenticating import Authentication
 from qs.application.identity.bootstrapping import Bootstrap
 from qs.application.identity.granting import ClientGranting
 from qs.application.identity.issuing import TokenIssuing
-from qs.application.identity.logging_in import Login, SessionTerms
+from qs.application.identity.logging_in import Login, NoLogin
 from qs.application.identity.pacing import AttemptPacing
 from qs.application.kernel.background import BackgroundWork
 from qs.application.kernel.business_time import ClockAdvancing
@@ -71,7 +71,6 @@ from qs.infra.auth.cipher import Cipher
 from qs.infra.auth.keys import Keyring
 from qs.infra.auth.passwords import Argon2Passwords
 from qs.infra.auth.secrets import KeyedSecrets
-from qs.infra.auth.tokens import JwtAccessTokens
 from qs.infra.http.guarded import GuardedClient
 from qs.infra.identity.directory import SqlAccountDirectory
 from qs.infra.identity.staff_reader import SqlStaffReader
@@ -149,37 +148,37 @@ class Container(containers.DeclarativeContainer):
     account_directory = providers.Singleton(SqlAccountDirectory, engine)
     identity_uow = providers.Singleton(IdentityUnitsOfWork, engine, personal_cipher)
     _account_secrets = providers.Singleton(KeyedSecrets, keyring, "service_account")
-    _access_ttl = providers.Singleton(
-        lambda settings: timedelta(seconds=settings.auth.access_ttl_s), settings
-    )
-    access_tokens = providers.Singleton(
-        JwtAccessTokens,
-        keyring,
-        issuer=settings.provided.auth.issuer,
-        audience=settings.provided.auth.audience,
-        ids=new_id,
-    )
+    _key_secrets = providers.Singleton(KeyedSecrets, keyring, "api_key")
+    access_tokens = providers.Singleton(making_identity.make_access_tokens, settings, keyring, new_id)
+    provider_http = providers.Singleton(making_identity.make_provider_client)
+    monotonic_time = providers.Object(monotonic)
     authentication = providers.Singleton(
-        Authentication,
+        making_identity.make_authentication,
+        settings,
         access_tokens=access_tokens,
         directory=account_directory,
-        monotonic=providers.Object(monotonic),
+        unit_of_work=identity_uow,
+        key_secrets=_key_secrets,
+        client=provider_http,
+        clock=system_time,
+        monotonic=monotonic_time,
     )
-    login = providers.Singleton(
+    _session_terms = providers.Singleton(making_identity.session_terms, settings)
+    _own_login = providers.Singleton(
         Login,
         directory=account_directory,
         unit_of_work=identity_uow,
         passwords=passwords,
         access_tokens=access_tokens,
         secrets=providers.Singleton(KeyedSecrets, keyring, "refresh"),
-        pacing=providers.Singleton(AttemptPacing, providers.Object(monotonic)),
-        terms=providers.Singleton(
-            lambda access_ttl, settings: SessionTerms(access_ttl, timedelta(settings.auth.refresh_ttl_days)),
-            _access_ttl,
-            settings,
-        ),
+        pacing=providers.Singleton(AttemptPacing, monotonic_time),
+        terms=_session_terms,
         clock=system_time,
         ids=new_id,
+    )
+    _no_login = providers.Singleton(NoLogin)
+    login = providers.Selector(
+        settings.provided.auth.mode, builtin=_own_login, jwks=_no_login, introspection=_no_login
     )
     client_granting = providers.Singleton(
         ClientGranting,
@@ -187,22 +186,18 @@ class Container(containers.DeclarativeContainer):
         unit_of_work=identity_uow,
         access_tokens=access_tokens,
         secrets=_account_secrets,
-        access_ttl=_access_ttl,
+        access_ttl=_session_terms.provided.access_ttl,
         clock=system_time,
     )
     tenant_administration = providers.Singleton(
         TenantAdministration, directory=account_directory, unit_of_work=identity_uow, ids=new_id
     )
-    user_administration = providers.Singleton(
-        UserAdministration, unit_of_work=identity_uow, passwords=passwords, clock=system_time, ids=new_id
-    )
+    _administering = {"unit_of_work": identity_uow, "clock": system_time, "ids": new_id}  # noqa: RUF012 - never changed
+    user_administration = providers.Singleton(UserAdministration, passwords=passwords, **_administering)
     service_account_administration = providers.Singleton(
-        ServiceAccountAdministration,
-        unit_of_work=identity_uow,
-        secrets=_account_secrets,
-        clock=system_time,
-        ids=new_id,
+        ServiceAccountAdministration, secrets=_account_secrets, **_administering
     )
+    api_key_administration = providers.Singleton(ApiKeyAdministration, secrets=_key_secrets, **_administering)
     token_issuing = providers.Singleton(
         TokenIssuing, unit_of_work=identity_uow, access_tokens=access_tokens, clock=system_time
     )
@@ -285,6 +280,8 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(making.how_long_to_keep, settings),
         providers.Singleton(SqlMonths, engine),
     )
+    audit_reading = providers.Singleton(making.make_audit_reading, engine)
+    audit_sealing = providers.Singleton(making.make_audit_sealing, engine)
 
     # notification
     _testees = providers.Singleton(
@@ -491,6 +488,7 @@ async def close(container: Container) -> None:
     """Ends background work and gives back what the container opened; calling it twice does no harm."""
     await container.background().drain(_BACKGROUND_ENDS_WITHIN)
     await container.guarded_http().aclose()
+    await container.provider_http().aclose()
     await container.job_meter().aclose()
     if container.settings().redis.url is not None:
         await container.redis().aclose()

@@ -11,6 +11,8 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.application.kernel.audit_reading import AuditReading
+from qs.application.kernel.audit_sealing import AuditSealing
 from qs.application.kernel.mailing import Mailer, UnsetMailer
 from qs.application.kernel.readiness import Check
 from qs.application.kernel.retention import Keep
@@ -33,6 +35,8 @@ from qs.infra.http.guarded import GuardedClient
 from qs.infra.mail.smtp import MailServer, SmtpMailer
 from qs.infra.notification.channels import choosing
 from qs.infra.notification.ledger import SqlDueDeliveries
+from qs.infra.postgres.audit_book import SqlAuditUnitOfWork
+from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.readiness import PostgresReadiness
 from qs.infra.redis.client import create_redis
@@ -64,6 +68,14 @@ def make_engine(settings: Settings) -> AsyncEngine:
         pool_recycle=database.pool_recycle,
         log_sql=database.log_sql,
     )
+
+
+def make_audit_reading(engine: AsyncEngine) -> AuditReading:
+    return AuditReading(lambda tenant_id: SqlAuditUnitOfWork(engine, tenant_id))
+
+
+def make_audit_sealing(engine: AsyncEngine) -> AuditSealing:
+    return AuditSealing(SqlUnsealedAudit(engine))
 
 
 def readiness_checks(
@@ -116,7 +128,7 @@ def make_executors(
         _log.warning("command_refused", command=name, reason=why)
     executors: list[Executor] = [
         BuiltinExecutor(builtins),
-        HttpExecutor(client, secrets),
+        HttpExecutor(client, secrets, scheduler.results_path),
         CommandExecutor(commands, secrets),
         KubernetesExecutor(_kubernetes_rules(settings)),
     ]

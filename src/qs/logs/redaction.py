@@ -30,11 +30,12 @@ _SECRET_WORDS = frozenset(
 )
 _WORD = re.compile(r"[a-z0-9]+")
 
-# In free text: a query parameter, a bearer, the password of an address.
+# In free text: a query parameter, a bearer, the password of an address, and our own secrets by their prefixes.
 _IN_TEXT = (
     (re.compile(r"((?:token|secret|password|key|code)=)[^&\s\"'<>]+", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1{REDACTED}"),
     (re.compile(r"(://[^\s:/@?#]*:)[^\s@/?#]+(?=@)"), rf"\1{REDACTED}"),
+    (re.compile(r"\b(qs[krs]_)[A-Za-z0-9_-]{16,}"), rf"\1{REDACTED}"),
 )
 _QUERY = re.compile(r"(?<=\S)\?\S*=\S*")
 _DEEPEST = 6

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from qs.domain.kernel.zones import zone_names
+from qs.settings.identity_checks import find_identity_problems, find_open_identity
 from qs.settings.keys import value_of
 from qs.settings.sections import Settings
 
@@ -13,16 +14,12 @@ Problems = Iterator[tuple[str, str]]
 
 AVAILABLE_ROLES = ("cron", "relay", "notifications", "statistics", "ticker", "executions")
 
-_NOT_YET = (
-    "mq.type",
-    "mq.host",
-    "mq.port",
-    "auth.jwks_url",
-    "auth.introspection_url",
-    "auth.client_id",
-    "auth.client_secret",
-)
+_NOT_YET = ("mq.type", "mq.host", "mq.port")
 _QUEUE_LIMIT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}=[1-9][0-9]{0,4}", re.ASCII)
+_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,10}", re.ASCII)
+_OWN_PATH = re.compile(
+    r"/(?:api/v1|api/ecron-management/v1/job\w*|health|metrics|schema|entry|oauth2|queue)(?:/|$)"
+)
 _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
 _FEWEST_CHARACTERS = 8
@@ -40,10 +37,12 @@ def find_problems(settings: Settings) -> Problems:
     yield from _addresses(settings)
     yield from _server(settings)
     yield from _belonging_together(settings)
+    yield from find_identity_problems(settings)
     yield from _secret_key(settings)
     yield from _scheduler(settings)
     if settings.env == "production":
         yield from _production(settings)
+        yield from find_open_identity(settings, _is_weak)
 
 
 def is_loopback(host: str) -> bool:
@@ -61,8 +60,6 @@ def _not_available(settings: Settings) -> Problems:
     for name in _NOT_YET:
         if value_of(settings, name) != value_of(defaults, name):
             yield name, "is not available yet; leave it out"
-    if settings.auth.mode != "builtin":
-        yield "auth.mode", f"{settings.auth.mode} is not available yet; expected builtin"
     for role in settings.worker.roles:
         if role not in AVAILABLE_ROLES:
             yield "worker.roles", f"{role} is not available yet; expected {', '.join(AVAILABLE_ROLES)}"
@@ -84,6 +81,8 @@ def _addresses(settings: Settings) -> Problems:
         "entry.base_url": (("http", "https"), "https://host/path"),
         "notification.webhook.url": (("http", "https"), "https://host/path"),
         "scheduler.defaults.webhook": (("http", "https"), "https://host/path"),
+        "auth.jwks_url": (("http", "https"), "https://host/path"),
+        "auth.introspection_url": (("http", "https"), "https://host/path"),
     }
     for name, (schemes, example) in rules.items():
         address = value_of(settings, name)
@@ -104,6 +103,12 @@ def _scheduler(settings: Settings) -> Problems:
     for limit in scheduler.queues:
         if not _QUEUE_LIMIT.fullmatch(limit):
             yield "scheduler.queues", f"is {limit[:60]}; expected name=limit such as reports=2"
+    path = scheduler.results_path
+    if path is not None and (not _PATH.fullmatch(path) or _OWN_PATH.match(path)):
+        yield (
+            "scheduler.results_path",
+            f"is {path[:60]}; expected a path that qs does not serve by itself, such as /api/cronsvr/v1/executionresult",
+        )
 
 
 def _is_address(address: str, schemes: tuple[str, ...]) -> bool:

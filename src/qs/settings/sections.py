@@ -96,15 +96,23 @@ class FeatureSettings(Section, frozen=True):
 
 
 class AuthSettings(Section, frozen=True):
-    """Who issues access tokens, how long they live, and the first administrator."""
+    """Who issues access tokens, how long ours live, and the first administrator.
+
+    ``builtin`` issues its own, under the names ``qs`` unless told otherwise. ``jwks`` and ``introspection`` leave people
+    to an identity provider: ``tenant_claim`` and ``roles_claim`` (names, or paths with dots) say where it puts them.
+    """
 
     mode: Literal["builtin", "jwks", "introspection"] = "builtin"
-    issuer: Text = "qs"
-    audience: Text = "qs"
+    issuer: Text | None = None
+    audience: Text | None = None
     jwks_url: Text | None = None
     introspection_url: Text | None = None
     client_id: Text | None = None
     client_secret: Secret | None = None
+    tenant_claim: Text = "tenant"
+    default_tenant: Text | None = None
+    roles_claim: Text = "roles"
+    role_prefix: Text | None = None
     admin_username: Text | None = None
     admin_password: Secret | None = None
     access_ttl_s: Annotated[float, seconds(60, 86400)] = 3600.0
@@ -213,6 +221,7 @@ class KubernetesSettings(Section, frozen=True):
 class SchedulerSettings(Section, frozen=True):
     """Jobs. ``jobs`` are those declared here, ``jobs_file`` names another file of them; both are read again when they
     change. ``queues`` are limits for the whole cluster such as ``reports=2``; ``commands_file`` lists what may be run.
+    ``results_path`` is where ECron's targets report their results: ``POST {results_path}/{execution_id}``.
     """
 
     enabled: Flag = True
@@ -223,6 +232,7 @@ class SchedulerSettings(Section, frozen=True):
     queues: tuple[Text, ...] = ()
     tenant_concurrency: Annotated[int, whole(1, 100000)] | None = None
     commands_file: File | None = None
+    results_path: Text | None = None
     kubernetes: KubernetesSettings = msgspec.field(default_factory=KubernetesSettings)
 
 

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -11,8 +11,9 @@ from qs.container import Container
 from qs.domain.identity.accounts import User
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.interface.rest.app import create_app
-from tests.integration.identity.people import PASSWORD, RecordingPasswords
+from tests.integration.identity.people import PASSWORD, MovableTime, RecordingPasswords
 from tests.support.http import serving
+from tests.support.provider_process import Provider
 
 
 class Probes(Controller):
@@ -81,3 +82,26 @@ async def alice(container: Container) -> User:
     return await container.user_administration().create(
         DEFAULT_TENANT, "alice", PASSWORD, ["coordinator"], actor="test"
     )
+
+
+@pytest.fixture(scope="session")
+def provider_process() -> Iterator[Provider]:
+    provider = Provider()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def provider(provider_process: Provider) -> Iterator[Provider]:
+    """An identity provider in a process of its own, as it is at first."""
+    provider_process.reset()
+    yield provider_process
+    provider_process.start()
+
+
+@pytest.fixture
+def time_goes_on(container: Container) -> MovableTime:
+    """The time by which answers are kept, which a test moves on."""
+    moved = MovableTime()
+    container.monotonic_time.override(providers.Object(moved))
+    return moved

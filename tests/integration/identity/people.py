@@ -1,5 +1,7 @@
 """Who logs in during these tests, and how their passwords are compared."""
 
+import time
+
 from argon2 import PasswordHasher
 
 from qs.infra.auth.passwords import Argon2Passwords
@@ -21,3 +23,16 @@ class RecordingPasswords(Argon2Passwords):
     def _verify(self, password: str, stored: str) -> bool:
         self.compared.append(stored)
         return super()._verify(password, stored)
+
+
+class MovableTime:
+    """Seconds of a clock that a test moves on."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._passed
+
+    def by(self, seconds: float) -> None:
+        self._passed += seconds

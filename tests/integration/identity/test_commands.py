@@ -75,6 +75,17 @@ async def test_a_platform_account_of_the_command_line_reaches_the_duties(
     assert answer(installation, "service-account", "disable", "cron", "--platform")["disabled_at"]
 
 
+async def test_an_api_key_of_the_command_line_opens_the_api(installation: Installation, probes: AsyncClient):
+    made = answer(installation, "api-key", "create", "ci", "--scope", "plans:read", "--ttl", "30d")
+    opened = await probes.get("/api/v1/probe/plans", headers=bearer(made["key"]))
+    assert opened.text == "api_key:ci"
+
+    (listed,) = answer(installation, "api-key", "list")
+    assert listed["id"] == made["id"]
+    assert made["key"] not in str(listed)
+    assert answer(installation, "api-key", "revoke", made["id"])["revoked_at"]
+
+
 def test_a_tenant_is_created_changed_shown_and_listed(installation: Installation):
     made = answer(
         installation, "tenant", "create", "clinic", "--name", "Clinic", "--timezone", "Europe/Berlin"
@@ -97,6 +108,10 @@ def test_what_cannot_be_done_is_said_on_stderr(installation: Installation):
         ("service-account create x --platform --tenant clinic", 2, "contradict each other"),
         ("tenant set default --no-staff --staff-email a@b.org", 2, "contradict each other"),
         ("token create --scope everything", 2, "--scope: 'everything' is not a scope; expected plans:read"),
+        ("api-key create x --scope everything", 2, "--scope: 'everything' is not a scope"),
+        ("api-key create x --scope admin --ttl 400d", 2, "of up to 366 days"),
+        ("api-key revoke qsk_secret", 2, "is no id of a key"),
+        ("api-key revoke 00000000-0000-0000-0000-000000000000", 1, "there is no such API key"),
         ("service-account create x --scope everything", 2, "--scope: 'everything' is not a scope"),
         ("user create bob --role boss", 2, "--role: 'boss' is not a role; expected viewer"),
         ("token create --scope admin --tenant nowhere", 1, "there is no tenant 'nowhere'"),

@@ -9,9 +9,9 @@ from dependency_injector import providers
 from httpx import AsyncClient
 
 from qs.application.identity.administering_tenants import TenantChange
-from qs.application.identity.authenticating import BELIEVED_FOR_S
 from qs.application.identity.logging_in import Login
 from qs.application.identity.pacing import FREE_TRIES, AttemptPacing
+from qs.application.identity.remembering import BELIEVED_FOR_S
 from qs.container import Container
 from qs.domain.identity.accounts import User
 from qs.domain.identity.errors import BadCredentials, RefreshTokenInvalid, TokenInvalid
@@ -265,6 +265,53 @@ async def test_the_thief_of_a_refresh_token_loses_the_access_token_too(
 
     with pytest.raises(TokenInvalid):
         await authentication.authenticate(stolen.access_token)
+
+
+async def test_whoever_logs_out_is_out_and_another_session_goes_on(
+    login: Login, alice: User, container: Container, truth: asyncpg.Connection
+):
+    first, second = [await login.log_in("alice", PASSWORD, HERE) for _ in range(2)]
+    renewed = await login.refresh(first.refresh_token)
+
+    for _ in range(2):
+        await login.log_out(renewed.refresh_token)
+
+    for token in (first, renewed):
+        with pytest.raises(RefreshTokenInvalid):
+            await login.refresh(token.refresh_token)
+        with pytest.raises(TokenInvalid):
+            await container.authentication().authenticate(token.access_token)
+    assert (await container.authentication().authenticate(second.access_token)).name == "alice"
+    ended = await truth.fetch("SELECT actor, detail->>'reason' FROM audit WHERE action = 'session.ended'")
+    assert [tuple(row) for row in ended] == [("user:alice", "logged_out")]
+
+
+async def test_an_old_refresh_token_ends_its_session_by_logging_out_too(login: Login, alice: User):
+    first = await login.log_in("alice", PASSWORD, HERE)
+    renewed = await login.refresh(first.refresh_token)
+
+    await login.log_out(first.refresh_token)
+
+    with pytest.raises(RefreshTokenInvalid):
+        await login.refresh(renewed.refresh_token)
+
+
+async def test_logging_out_says_nothing_of_the_token(client: AsyncClient, alice: User):
+    body = {"username": "alice", "password": PASSWORD}
+    tokens = (await client.post("/api/v1/auth/login", json=body)).json()
+
+    for token in (
+        tokens["refresh_token"],
+        tokens["refresh_token"],
+        "qsr_made_up",
+        tokens["access_token"][:512],
+    ):
+        answer = await client.post("/api/v1/auth/logout", json={"refresh_token": token})
+        assert answer.json() == {"code": 200, "message": "success", "data": None}
+        assert answer.headers["Cache-Control"] == "no-store"
+
+    refused = await client.post("/api/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert refused.status_code == 401
 
 
 async def test_after_a_new_password_only_the_new_one_works(login: Login, alice: User, container: Container):

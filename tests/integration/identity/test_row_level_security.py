@@ -49,6 +49,7 @@ BY_COLUMN: dict[tuple[str, str], str] = {
     ("tenant", "slug"): "'t' || gen_random_uuid()",
     ("app_user", "username"): "gen_random_uuid()",
     ("service_account", "client_id"): "gen_random_uuid()",
+    ("api_key", "expires_at"): "now() + interval '1 day'",
     ("plan", "schedule_type"): "'by_day'",
     ("plan", "catch_up"): "'all'",
     ("plan", "notify_on_expiry"): "'staff'",
@@ -69,6 +70,7 @@ BY_COLUMN: dict[tuple[str, str], str] = {
     ("stat_daily", "dimension"): "'tenant'",
     ("idempotency_key", "state"): "'done'",
     ("idempotency_key", "key"): "gen_random_uuid()",
+    ("audit_seal", "hash"): "sha256('x')",
 }
 
 
@@ -208,6 +210,7 @@ async def test_what_proves_who_somebody_is_cannot_be_read_while_serving(engine: 
         "SELECT * FROM app_user",
         "SELECT secret_hash FROM service_account",
         "SELECT token_hash FROM refresh_token",
+        "SELECT secret_hash FROM api_key",
     ):
         with pytest.raises(DBAPIError, match="permission denied"):
             await as_application(engine, OURS, query)
@@ -244,6 +247,7 @@ async def test_whoever_looks_accounts_up_changes_nothing_and_sees_no_tenants_dat
             "UPDATE app_user SET disabled_at = NULL",
             "INSERT INTO tenant (id, slug, name, timezone) VALUES (gen_random_uuid(), 'x', 'x', 'UTC')",
             "DELETE FROM refresh_token",
+            "UPDATE api_key SET revoked_at = NULL",
             "SELECT count(*) FROM task",
             "SELECT count(*) FROM testee",
             "SELECT count(*) FROM audit",
@@ -263,6 +267,7 @@ async def test_with_the_policies_removed_the_repositories_still_name_their_tenan
     async with SqlIdentityUnitOfWork(superuser, OURS, cipher) as uow:
         assert [user.tenant_id for user in await uow.users.all()] == [OURS]
         assert [account.tenant_id for account in await uow.service_accounts.all()] == [OURS]
+        assert [key.tenant_id for key in await uow.api_keys.all()] == [OURS]
         tenant = await uow.tenants.get()
         assert tenant is not None
         assert tenant.id == OURS

@@ -1,21 +1,23 @@
-"""Who a request's access token stands for, and whether they may still come in."""
+"""Who a request's credential stands for, and whether they may still come in."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from uuid import UUID
 
 from qs.application.identity.ports import AccessTokens, AccountDirectory, TokenClaims
+from qs.application.identity.recognising_keys import KeyRecognition
+from qs.application.identity.remembering import BELIEVED_FOR_S, Remembered
+from qs.application.identity.trusting_provider import ProviderTrust
+from qs.domain.identity.api_keys import KEY_PREFIX
 from qs.domain.identity.errors import TokenInvalid
 from qs.domain.identity.principal import Kind, Principal
 
-BELIEVED_FOR_S = 3.0
-
 
 class Authentication:
-    """Turns access tokens into principals.
+    """Turns bearer credentials into principals: API keys, our own access tokens, and an identity provider's.
 
-    That the account, its tenant and its session are in good standing is looked up again after 3 s, so a disabled
-    account is shut out everywhere within that time. At most ``capacity`` answers are remembered.
+    With a ``provider`` people come with its tokens only, so of our own those of users are not believed any more; those
+    of service accounts and of operators are. That account, tenant and session are in good standing is looked up again
+    after 3 s, so a disabled account is shut out everywhere within that time.
     """
 
     def __init__(
@@ -23,50 +25,53 @@ class Authentication:
         *,
         access_tokens: AccessTokens,
         directory: AccountDirectory,
+        api_keys: KeyRecognition,
+        provider: ProviderTrust | None,
         monotonic: Callable[[], float],
         capacity: int = 10_000,
     ) -> None:
         self._access_tokens = access_tokens
         self._directory = directory
-        self._monotonic = monotonic
-        self._capacity = capacity
-        self._in_good_standing_until: OrderedDict[object, float] = OrderedDict()
+        self._api_keys = api_keys
+        self._provider = provider
+        self._in_good_standing: Remembered[bool] = Remembered(monotonic, capacity)
 
     async def authenticate(self, token: str) -> Principal:
-        """The principal the token stands for.
+        """The principal the credential stands for.
 
         Raises:
-            TokenInvalid: the token is not valid, or its account, tenant or session is not in good standing.
+            TokenInvalid: it is not valid, or its account, tenant or session is not in good standing.
+            ProviderAway: only the provider could tell, and it does not answer.
         """
+        if token.startswith(KEY_PREFIX):
+            return await self._api_keys.recognise(token)
+        if self._provider is None:
+            return await self._owner_of(self._access_tokens.read(token))
+        if not self._access_tokens.is_ours(token):
+            return await self._provider.recognise(token)
         claims = self._access_tokens.read(token)
-        if not await self._is_in_good_standing(claims):
+        if claims.principal.kind is Kind.USER:
             raise TokenInvalid
-        return claims.principal
+        return await self._owner_of(claims)
 
-    async def _is_in_good_standing(self, claims: TokenClaims) -> bool:
+    async def _owner_of(self, claims: TokenClaims) -> Principal:
         principal = claims.principal
         subject = (principal.kind, principal.id, principal.tenant_id, claims.session_id)
-        if self._monotonic() < self._in_good_standing_until.get(subject, 0.0):
-            return True
+        if self._in_good_standing.get(subject):
+            return principal
         account_id = _account_id(principal)
         if account_id is None and principal.kind is not Kind.TOKEN:
-            return False
+            raise TokenInvalid
         # Asked before the answer is dated, so that a slow database never stretches how long it is believed.
-        asked_at = self._monotonic()
+        asked_at = self._in_good_standing.now()
         may_continue = await self._directory.may_continue(
             principal.kind, account_id, principal.home_tenant, claims.session_id
         )
-        if may_continue:
-            self._remember(subject, asked_at + BELIEVED_FOR_S)
-        else:
-            self._in_good_standing_until.pop(subject, None)
-        return may_continue
-
-    def _remember(self, subject: object, until: float) -> None:
-        self._in_good_standing_until[subject] = until
-        self._in_good_standing_until.move_to_end(subject)
-        while len(self._in_good_standing_until) > self._capacity:
-            self._in_good_standing_until.popitem(last=False)
+        if not may_continue:
+            self._in_good_standing.forget(subject)
+            raise TokenInvalid
+        self._in_good_standing.keep(subject, True, asked_at + BELIEVED_FOR_S)
+        return principal
 
 
 def _account_id(principal: Principal) -> UUID | None:

@@ -21,7 +21,7 @@ from qs.application.identity.ports import (
 )
 from qs.domain.identity.accounts import User
 from qs.domain.identity.credentials import same_username
-from qs.domain.identity.errors import BadCredentials, RefreshTokenInvalid
+from qs.domain.identity.errors import BadCredentials, LoginElsewhere, RefreshTokenInvalid
 from qs.domain.identity.principal import Kind, Principal
 from qs.domain.identity.scopes import scopes_of
 from qs.domain.identity.session import RefreshToken, Standing
@@ -123,6 +123,30 @@ class Login:
             await uow.commit("login.refresh")
         return tokens
 
+    async def log_out(self, refresh_token: str) -> None:
+        """The session of the token is over: its refresh tokens at once, its access tokens within 3 s.
+
+        A token that is not valid ends nothing, and says nothing either (RFC 7009, section 2.2).
+        """
+        found = await self._directory.refresh_token(self._secrets.digests(refresh_token))
+        if found is None:
+            return
+        tenant_id, token_id = found
+        async with self._unit_of_work(tenant_id) as uow:
+            token, user = await self._locked(uow, token_id)
+            now = self._clock()
+            if token.standing(now) is Standing.DEAD:
+                return
+            await uow.sessions.end_family(token.family, now)
+            await uow.audit.add(
+                "session.ended",
+                "session",
+                token.family,
+                actor=_principal(user).actor,
+                detail={"reason": "logged_out"},
+            )
+            await uow.commit("login.log_out")
+
     async def _begin(self, known: KnownUser, password: str) -> SessionTokens:
         rehashed = None
         if self._passwords.is_outdated(known.password_hash):
@@ -169,6 +193,19 @@ class Login:
             _principal(user), ttl=self._terms.access_ttl, now=now, session_id=family
         )
         return SessionTokens(access.token, secret, int(self._terms.access_ttl.total_seconds()))
+
+
+class NoLogin:
+    """Stands in for ``Login`` where people log in at an identity provider. Every method raises LoginElsewhere."""
+
+    async def log_in(self, username: str, password: str, address: str) -> SessionTokens:
+        raise LoginElsewhere
+
+    async def refresh(self, refresh_token: str) -> SessionTokens:
+        raise LoginElsewhere
+
+    async def log_out(self, refresh_token: str) -> None:
+        raise LoginElsewhere
 
 
 def _principal(user: User) -> Principal:

@@ -1,13 +1,14 @@
 """What the identity context needs from outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from qs.application.kernel.unit_of_work import UnitOfWork
 from qs.domain.identity.accounts import ServiceAccount, User
+from qs.domain.identity.api_keys import ApiKey
 from qs.domain.identity.principal import Kind, Principal
 from qs.domain.identity.session import RefreshToken
 from qs.domain.identity.tenant import Tenant
@@ -41,8 +42,25 @@ class AccessTokens(Protocol):
         self, principal: Principal, *, ttl: timedelta, now: datetime, session_id: UUID | None = None
     ) -> AccessToken: ...
 
+    def is_ours(self, token: str) -> bool:
+        """Whether it looks like one of these; nothing is verified."""
+        ...
+
     def read(self, token: str) -> TokenClaims:
         """Raises TokenInvalid."""
+        ...
+
+
+class ProviderTokens(Protocol):
+    """Access tokens that somebody else issues."""
+
+    async def read(self, token: str) -> Mapping[str, Any]:
+        """The claims the provider vouches for: meant for us, of this moment.
+
+        Raises:
+            ProviderTokenRefused: it does not vouch for the token.
+            ProviderAway: it could not be asked.
+        """
         ...
 
 
@@ -87,6 +105,15 @@ class KnownClient:
     may_enter: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KnownApiKey:
+    """What an API key is checked against."""
+
+    key: ApiKey
+    secret_digest: bytes = field(repr=False)
+    may_enter: bool
+
+
 class AccountDirectory(Protocol):
     """Looks up across tenants, before a tenant is known. It changes nothing."""
 
@@ -104,7 +131,13 @@ class AccountDirectory(Protocol):
         """Whether tenant, account and session are all still in good standing."""
         ...
 
+    async def api_key(self, key_id: UUID) -> KnownApiKey | None: ...
+
     async def tenant_id(self, slug: str) -> UUID | None: ...
+
+    async def active_tenant(self, named: str) -> UUID | None:
+        """The active tenant of that short name or id, which the platform's reserved one never is."""
+        ...
 
     async def tenants(self) -> Sequence[Tenant]:
         """All tenants but the platform's reserved one, by slug, without their contacts."""
@@ -181,6 +214,26 @@ class ServiceAccountRepository(Protocol):
     async def disable(self, account_id: UUID, at: datetime) -> None: ...
 
 
+class ApiKeyRepository(Protocol):
+    async def add(self, key: ApiKey, secret_digest: bytes) -> None: ...
+
+    async def get(self, key_id: UUID) -> ApiKey | None: ...
+
+    async def lock(self, key_id: UUID) -> ApiKey | None:
+        """The key, which nobody else revokes until this unit of work is over."""
+        ...
+
+    async def named(self, name: str) -> Sequence[ApiKey]: ...
+
+    async def all(self) -> Sequence[ApiKey]: ...
+
+    async def note_use(self, key_id: UUID, used_at: datetime | None, secret_digest: bytes) -> None:
+        """Notes the later of ``used_at`` and what was noted before, and the digest under the current key."""
+        ...
+
+    async def revoke(self, key_id: UUID, at: datetime) -> None: ...
+
+
 class StarterScales(Protocol):
     async def add(self) -> None:
         """Gives a new tenant the published scales every tenant begins with."""
@@ -193,6 +246,7 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     users: UserRepository
     sessions: SessionRepository
     service_accounts: ServiceAccountRepository
+    api_keys: ApiKeyRepository
     starter_scales: StarterScales
 
     async def be_alone(self, subject: str) -> None:

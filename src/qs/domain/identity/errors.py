@@ -2,7 +2,16 @@
 
 from collections.abc import Iterable
 
-from qs.domain.kernel.errors import Absent, Forbidden, Invalid, Limited, Problem, Refused, Unauthenticated
+from qs.domain.kernel.errors import (
+    Absent,
+    Forbidden,
+    Invalid,
+    Limited,
+    Problem,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class BadCredentials(Unauthenticated):
@@ -52,11 +61,12 @@ class ScopeMissing(Forbidden):
 
     code = "auth.scope_missing"
 
-    def __init__(self, scopes: Iterable[str]) -> None:
+    def __init__(self, scopes: Iterable[str], sentence: str | None = None) -> None:
         self.scopes = tuple(scopes)
         needed = " or ".join(self.scopes)
         super().__init__(
-            f"this needs the scope {needed}, which the caller does not hold; ask an administrator for a role that has it"
+            sentence
+            or f"this needs the scope {needed}, which the caller does not hold; ask an administrator for a role that has it"
         )
 
 
@@ -204,4 +214,49 @@ class ScopeNotGranted(Forbidden):
         listed = " ".join(sorted(scopes))
         super().__init__(
             f"the account does not hold {listed[:200]}; ask for less, or leave the scope out for all it holds"
+        )
+
+
+class ProviderTokenRefused(TokenInvalid):
+    """``reason`` is for the log of whoever runs the installation; the caller hears what every bad token hears."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__()
+
+
+class ProviderAway(Unavailable):
+    """Whether the token is good is for the identity provider to say, and it does not answer as it should."""
+
+    code = "auth.provider_away"
+    sentence = (
+        "the identity provider does not answer, so it cannot be told who is calling; "
+        "try again in a moment with the same token"
+    )
+
+
+class LoginElsewhere(Refused):
+    code = "auth.login_elsewhere"
+    sentence = (
+        "people log in at the identity provider of this installation, so there is no login by password here; "
+        "get a token from the provider and send it as Authorization: Bearer <token>"
+    )
+
+
+class ApiKeyInvalid(Invalid):
+    code = "api_key.invalid"
+
+
+class ApiKeyAbsent(Absent):
+    code = "api_key.absent"
+    sentence = "there is no such API key in this tenant; check the id, or see the list of keys"
+
+
+class TwoKeysActive(Refused):
+    code = "api_key.two_active"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"two API keys named {name!r} are active already, which is one more than rotation needs; "
+            "revoke the older one, or choose another name"
         )

@@ -12,6 +12,7 @@ class Kind(StrEnum):
     USER = "user"
     SERVICE = "service"
     TOKEN = "token"  # noqa: S105 - a kind of principal, not a secret
+    API_KEY = "api_key"
     CLOCK = "clock"
     CLI = "cli"
     TESTEE = "testee"

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select, text, true
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qs.application.identity.ports import KnownClient, KnownUser
+from qs.application.identity.ports import KnownApiKey, KnownClient, KnownUser
 from qs.domain.identity.principal import Kind
 from qs.domain.identity.tenant import Tenant, TenantStatus
 from qs.domain.kernel.ids import PLATFORM_TENANT
-from qs.infra.identity.rows import service_account_of
-from qs.infra.identity.tables import app_user, refresh_token, service_account, tenant
+from qs.infra.identity.rows import api_key_of, service_account_of
+from qs.infra.identity.tables import api_key, app_user, refresh_token, service_account, tenant
 from qs.infra.postgres.roles import IDENTITY
 
 _TENANT_IS_ACTIVE = tenant.c.status == TenantStatus.ACTIVE.value
@@ -67,9 +67,26 @@ class SqlAccountDirectory:
         async with self._reading() as connection:
             return bool(await connection.scalar(select(in_good_standing)))
 
+    async def api_key(self, key_id: UUID) -> KnownApiKey | None:
+        query = (
+            select(api_key, _TENANT_IS_ACTIVE.label("may_enter"))
+            .join(tenant, tenant.c.id == api_key.c.tenant_id)
+            .where(api_key.c.id == key_id)
+        )
+        async with self._reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else KnownApiKey(api_key_of(row._mapping), row.secret_hash, row.may_enter)
+
     async def tenant_id(self, slug: str) -> UUID | None:
         async with self._reading() as connection:
             found: UUID | None = await connection.scalar(select(tenant.c.id).where(tenant.c.slug == slug))
+            return found
+
+    async def active_tenant(self, named: str) -> UUID | None:
+        is_named = (tenant.c.slug == named) | (cast(tenant.c.id, Text) == named)
+        query = select(tenant.c.id).where(is_named, _TENANT_IS_ACTIVE, tenant.c.id != PLATFORM_TENANT)
+        async with self._reading() as connection:
+            found: UUID | None = await connection.scalar(query.order_by(tenant.c.slug != named).limit(1))
             return found
 
     async def tenants(self) -> Sequence[Tenant]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qs.domain.identity.accounts import ServiceAccount, User
+from qs.domain.identity.api_keys import ApiKey
 from qs.domain.identity.session import RefreshToken
 
 
@@ -37,5 +38,18 @@ def refresh_token_of(row: Mapping[Any, Any]) -> RefreshToken:
         family=row["family"],
         expires_at=row["expires_at"],
         used_at=row["used_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+def api_key_of(row: Mapping[Any, Any]) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        name=row["name"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
     )

@@ -66,3 +66,17 @@ refresh_token = Table(
     Column("revoked_at", INSTANT),
     Column("created_at", INSTANT, nullable=False),
 )
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("tenant_id", UUID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("last_used_at", INSTANT),
+    Column("revoked_at", INSTANT),
+)

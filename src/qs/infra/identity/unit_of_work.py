@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qs.application.identity.ports import (
+    ApiKeyRepository,
     ServiceAccountRepository,
     SessionRepository,
     StarterScales,
@@ -13,6 +14,7 @@ from qs.application.identity.ports import (
     UserRepository,
     ZonePeriods,
 )
+from qs.infra.identity.api_keys import SqlApiKeyRepository
 from qs.infra.identity.repository import SqlServiceAccountRepository, SqlTenantRepository, SqlUserRepository
 from qs.infra.identity.sessions import SqlSessionRepository
 from qs.infra.identity.staff_contacts import PersonalCipher
@@ -27,6 +29,7 @@ class SqlIdentityUnitOfWork(SqlUnitOfWork):
     users: UserRepository
     sessions: SessionRepository
     service_accounts: ServiceAccountRepository
+    api_keys: ApiKeyRepository
     starter_scales: StarterScales
 
     def __init__(self, engine: AsyncEngine, tenant_id: UUID, cipher: PersonalCipher) -> None:
@@ -39,6 +42,7 @@ class SqlIdentityUnitOfWork(SqlUnitOfWork):
         self.users = SqlUserRepository(connection, self.tenant_id)
         self.sessions = SqlSessionRepository(connection, self.tenant_id)
         self.service_accounts = SqlServiceAccountRepository(connection, self.tenant_id)
+        self.api_keys = SqlApiKeyRepository(connection, self.tenant_id)
         self.starter_scales = SqlStarterScales(connection, self.tenant_id)
 
     async def be_alone(self, subject: str) -> None:

@@ -11,8 +11,10 @@ async def ensure_administrator(settings: Settings, *, may_generate: bool) -> dic
     """The administrator that was made, with the password when it was made up here; None where there was one already.
 
     One is made of the settings' pair, or where that is missing and ``may_generate``, out of nothing; the latter only
-    outside production and where the API is reached from this machine alone.
+    outside production and where the API is reached from this machine alone. An identity provider has its own.
     """
+    if settings.auth.mode != "builtin":
+        return None
     convenient = may_generate and settings.env != "production" and is_loopback(settings.server.host)
     if settings.auth.admin_username is None and not convenient:
         return None

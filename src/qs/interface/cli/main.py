@@ -28,11 +28,13 @@ VERBS: Mapping[str, str] = {
     "scheduler": "Stop, start and look at timed firing.",
     "events": "Follow the event feed, or publish events again.",
     "notifications": "List, show and replay deliveries.",
+    "audit": "List the audit log, or verify that nothing in it was changed.",
     "clock": "Show business time, or advance it outside production.",
     "embedded": "Look at, stop or enter the embedded PostgreSQL and Valkey.",
     "tenant": "Tenants.",
     "user": "Users.",
     "service-account": "Service accounts for machines.",
+    "api-key": "API keys for machines.",
     "token": "Access tokens for scripts.",
     "config": "Show the settings in force, secrets masked, or import those of another system.",
 }

@@ -1,6 +1,6 @@
 """`qs scheduler`: timed firing, and how it stands."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from qs.application.scheduler.nodes import Lag, Node, Queues
+from qs.application.scheduler.nodes import Lag, Node, Queues, held_by
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.kernel.zones import zone
 from qs.interface.cli.job_asking import ask, default_zone
@@ -43,9 +43,7 @@ class _Standing:
 
     @property
     def lag_s(self) -> float:
-        """For how long the oldest due job or execution has been waiting; nothing is due while the clock stands."""
-        due = [self.lag.execution_available_at, None if self.stopped else self.lag.job_due_at]
-        return round(max([0.0, *((self.lag.now - at).total_seconds() for at in due if at is not None)]), 3)
+        return self.lag.seconds(firing=self.stopped is None)
 
     @property
     def alive(self) -> list[Node]:
@@ -80,7 +78,7 @@ def status(tenant: Tenant = "default", json_mode: Json = False) -> None:
     async def question(container: "Container", tenant_id: UUID) -> _Standing:
         nodes, reading = container.node_reading(), container.job_reading()
         return _Standing(
-            await _stopped(container, tenant_id),
+            await reading.stopped(tenant_id),
             await nodes.lag(tenant_id),
             await nodes.nodes(),
             await nodes.queues(tenant_id),
@@ -123,7 +121,7 @@ def _turn(firing: bool, slug: str | None, json_mode: bool) -> None:
         async with open_container() as container:
             tenant_id = PLATFORM_TENANT if slug is None else await tenant_of(container, slug)
             changed = await container.job_switching().turn(tenant_id, firing, actor=actor())
-            return changed, await _stopped(container, tenant_id)
+            return changed, await container.job_reading().stopped(tenant_id)
 
     changed, stopped = run_async(work())
     if not changed:
@@ -132,14 +130,6 @@ def _turn(firing: bool, slug: str | None, json_mode: bool) -> None:
         note("everybody's clock is stopped, so this one does not fire yet; `qs scheduler start` starts it")
     data = {"firing": stopped is None, "stopped": stopped, "changed": changed, "tenant": slug}
     emit(data, json_mode, None if json_mode else _lines(data))
-
-
-async def _stopped(container: "Container", tenant_id: UUID) -> str | None:
-    """Whose switch is off."""
-    reading = container.job_reading()
-    if not await reading.firing(PLATFORM_TENANT):
-        return "installation"
-    return None if await reading.firing(tenant_id) else "tenant"
 
 
 def _data(standing: _Standing) -> dict[str, Any]:
@@ -151,7 +141,7 @@ def _data(standing: _Standing) -> dict[str, Any]:
         "nodes": {
             "alive": len(alive),
             "draining": sum(node.draining for node in alive),
-            "held": _held(alive),
+            "held": held_by(alive),
         },
         "jobs": standing.jobs,
         "executions": {what: standing.count(what) for what in ("waiting", "running", "retrying")},
@@ -170,11 +160,6 @@ def _data(standing: _Standing) -> dict[str, Any]:
             for node in standing.nodes
         ],
     }
-
-
-def _held(nodes: Iterable[Node]) -> int:
-    # Each role of a process tells of all that the process holds.
-    return sum({node.id.rpartition("@")[2].rpartition(":")[0]: node.held for node in nodes}.values())
 
 
 def _table(standing: _Standing, tenant: str) -> "RenderableType":

@@ -37,10 +37,11 @@ from qs.interface.rest.middleware import Edge
 from qs.interface.rest.openapi import schema_router
 from qs.interface.rest.problems import ProblemHandler
 from qs.interface.rest.proxies import TrustedProxies
+from qs.interface.rest.scheduler.ecron_runs import results_router
 from qs.interface.rest.slashes import route_escaped_slashes
 
 API_PREFIX = "/api/v1"
-CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler")
+CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler", "audit")
 
 Close = Callable[[Any], Awaitable[None]]
 
@@ -70,6 +71,8 @@ def create_app(
     server = settings.server
     check = InputCheck()
     documented = documented_handlers(controllers)
+    if (path := settings.scheduler.results_path) is not None and controllers is None:
+        documented.append(results_router(path))
     app = Litestar(
         [*documented, _metrics(server.metrics_public), schema_router(documented)],
         request_class=JsonRequest,

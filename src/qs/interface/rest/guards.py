@@ -38,8 +38,8 @@ class BadToken(TokenInvalid):
 
 
 class TooNarrow(ScopeMissing):
-    def __init__(self, scopes: tuple[str, ...]) -> None:
-        super().__init__(scopes)
+    def __init__(self, scopes: tuple[str, ...], sentence: str | None = None) -> None:
+        super().__init__(scopes, sentence)
         challenge = f'{_REALM}, error="insufficient_scope", scope="{" ".join(scopes)}"'
         self.headers = {"WWW-Authenticate": challenge}
 

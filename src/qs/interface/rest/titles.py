@@ -19,8 +19,13 @@ _BY_STATUS: dict[int, tuple[str, str]] = {
     503: ("Temporarily unavailable", "服务暂时不可用"),
 }
 BY_CODE: dict[str, tuple[str, str]] = {
+    "api_key.absent": ("API key not found", "未找到 API 密钥"),
+    "api_key.invalid": ("Invalid API key", "API 密钥无效"),
+    "api_key.two_active": ("Two keys of that name work already", "同名密钥已有两个有效"),
     "auth.bad_client_credentials": ("Wrong client credentials", "客户端凭据错误"),
     "auth.bad_credentials": ("Wrong user name or password", "用户名或密码错误"),
+    "auth.login_elsewhere": ("People log in at the identity provider", "请在身份提供方登录"),
+    "auth.provider_away": ("Identity provider unavailable", "身份提供方暂不可用"),
     "auth.refresh_token_invalid": ("Refresh token not valid", "刷新令牌无效"),
     "auth.scope_missing": ("Scope missing", "缺少权限范围"),
     "auth.token_invalid": ("Access token not valid", "访问令牌无效"),

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from qs.application.identity.logging_in import Login
 from qs.interface.rest.dependencies import Given, given
+from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.identity.dto import LoginAnswer, LoginBody, RefreshBody
 from qs.interface.rest.problems import MEDIA_TYPE, ProblemDetails
 
@@ -39,3 +40,9 @@ class AuthController(Controller):
     @post("/refresh", status_code=200, opt={"public": True}, summary="Continue a session", responses=_REFUSED)
     async def refresh(self, data: JSONBody[RefreshBody], login: Given[Login]) -> Response[LoginAnswer]:
         return Response(LoginAnswer.of(await login.refresh(data.refresh_token)), headers=NEVER_STORED)
+
+    @post("/logout", status_code=200, opt={"public": True}, summary="End a session")
+    async def log_out(self, data: JSONBody[RefreshBody], login: Given[Login]) -> Response[Success[None]]:
+        """Whoever holds a refresh token may end its session; one that is not valid (any more) ends nothing."""
+        await login.log_out(data.refresh_token)
+        return success(None, headers=NEVER_STORED)
