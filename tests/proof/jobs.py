@@ -34,7 +34,10 @@ _LONGEST_LIFE_S = 0.25
 _ASLEEP_S = 2.5
 _AT_A_POINT = 0.5
 _FROZEN = 0.05
-_POINTS = {"ticker": ("job.fire.*", "run.take_over.*", "run.expire.*", "run.attend.*"), "executions": ("run.*",)}
+_POINTS = {
+    "ticker": ("job.fire.*", "run.take_over.*", "run.expire.*", "run.attend.*"),
+    "executions": ("run.*",),
+}
 _OVERLAPS: tuple[Any, ...] = (
     "skip",
     "queue_one",

@@ -1,7 +1,7 @@
 """Who locks a job and its executions locks the job first, or a clock that has it and they would wait for one another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import asyncpg
@@ -38,7 +38,7 @@ async def clock(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 async def test_a_clock_that_has_a_job_may_stop_its_execution_whatever_else_is_done_to_it(
     make_node: Callable[..., Node],
     clock: asyncpg.Connection,
-    act: Callable[[Node, Node, Any], Awaitable[None]],
+    act: Callable[[Node, Node, Any], Coroutine[Any, Any, None]],
     chained: bool,
 ) -> None:
     holder, other = make_node(lease=DEAD), make_node()
