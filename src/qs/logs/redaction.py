@@ -1,7 +1,8 @@
 """Keeps credentials and contacts out of every log line, whoever wrote it."""
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -30,12 +31,21 @@ _SECRET_WORDS = frozenset(
 )
 _WORD = re.compile(r"[a-z0-9]+")
 
-# In free text: a query parameter, a bearer, the password of an address, and our own secrets by their prefixes.
-_IN_TEXT = (
-    (re.compile(r"((?:token|secret|password|key|code)=)[^&\s\"'<>]+", re.IGNORECASE), rf"\1{REDACTED}"),
-    (re.compile(r"((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1{REDACTED}"),
-    (re.compile(r"(://[^\s:/@?#]*:)[^\s@/?#]+(?=@)"), rf"\1{REDACTED}"),
-    (re.compile(r"\b(qs[krs]_)[A-Za-z0-9_-]{16,}"), rf"\1{REDACTED}"),
+# In free text: a query parameter, a bearer, the password of an address, and our own secrets by their prefixes. Before
+# each stands what a text must hold for the pattern to be worth trying: most texts of a log line are ids and numbers.
+_IN_TEXT: tuple[tuple[Callable[[str], bool], re.Pattern[str], str], ...] = (
+    (
+        lambda text: "=" in text,
+        re.compile(r"((?:token|secret|password|key|code)=)[^&\s\"'<>]+", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
+    (
+        lambda text: len(text.split(None, 1)) > 1,
+        re.compile(r"((?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
+    (lambda text: "://" in text, re.compile(r"(://[^\s:/@?#]*:)[^\s@/?#]+(?=@)"), rf"\1{REDACTED}"),
+    (lambda text: "qs" in text, re.compile(r"\b(qs[krs]_)[A-Za-z0-9_-]{16,}"), rf"\1{REDACTED}"),
 )
 _QUERY = re.compile(r"(?<=\S)\?\S*=\S*")
 _DEEPEST = 6
@@ -50,13 +60,19 @@ def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutable
 
 def scrub(text: str) -> str:
     """The text without what looks like a credential in it."""
-    for pattern, replacement in _IN_TEXT:
-        text = pattern.sub(replacement, text)
+    for may_hold, pattern, replacement in _IN_TEXT:
+        if may_hold(text):
+            text = pattern.sub(replacement, text)
     return text
 
 
+@lru_cache(1024)
+def _words(key: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(key.lower()))
+
+
 def _value(key: str, value: Any, depth: int) -> Any:
-    words = set(_WORD.findall(key.lower()))
+    words = _words(key)
     if value is None or isinstance(value, bool):
         return value
     if words & _SECRET_WORDS:

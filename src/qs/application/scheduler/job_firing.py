@@ -32,6 +32,7 @@ from qs.domain.scheduler.policies import MisfirePolicy
 _log = structlog.get_logger()
 
 CLOCK_ACTOR = "clock:jobs"
+_FIRST, _GROWTH = 64, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +82,23 @@ class JobFiring:
         self._notices = notices or NoticeWriting(ids)
         self._meter = meter or NullMeter()
         self._batch = batch
+        self._size = min(_FIRST, batch)
         self._turn = 0
 
     async def fire_due(self) -> Looked:
-        """Claims what is due, for each tenant in turn up to its share of a batch."""
+        """Claims what is due, for each tenant in turn up to its share of a batch, which grows while there is more."""
         due = await self._across.due()
         if not due.tenants:
             return Looked(0, False, due)
         # A tenant with a hundred thousand due jobs takes its turn like one with ten.
         self._turn += 1
         first = self._turn % len(due.tenants)
-        share = max(1, self._batch // len(due.tenants))
+        share = max(1, self._size // len(due.tenants))
         done = [await self._fire(tenant, share) for tenant in (*due.tenants[first:], *due.tenants[:first])]
-        return Looked(sum(done), any(count >= share for count in done), due)
+        more = any(count >= share for count in done)
+        # Of many jobs that are due at one instant the first begin while the others are still being written.
+        self._size = min(self._size * _GROWTH if more else _FIRST, self._batch)
+        return Looked(sum(done), more, due)
 
     async def _fire(self, tenant_id: UUID, limit: int) -> int:
         async with self._unit_of_work(tenant_id) as uow:
