@@ -2,7 +2,9 @@
 
 import time
 from typing import NamedTuple
+from uuid import UUID
 
+from qs.domain.kernel.ids import PLATFORM_TENANT
 from tests.proof.load import Load
 from tests.proof.world import World
 from tests.support.waiting import eventually
@@ -33,7 +35,24 @@ async def aftermath(world: World, load: Load, *, repeated: int = 0) -> Aftermath
     await world.sync()
     surprises = [f"unexpected answer: {each}" for each in world.journal.surprises()]
     violations = await world.violations(synced=True, feed=load.feed, repeated=repeated)
-    return Aftermath(quiet_s, [*violations, *world.family.broken, *surprises])
+    chains = await _broken_chains(world)
+    return Aftermath(quiet_s, [*violations, *chains, *world.family.broken, *surprises])
+
+
+async def _broken_chains(world: World) -> list[str]:
+    """What is wrong with the chains of the audit log, every record of which is sealed by now or will be in a moment."""
+    await eventually(lambda: _sealed(world), _QUIET_WITHIN_S)
+    async with world.container() as container:
+        verdicts = [
+            (tenant_id, await container.audit_reading().verify(tenant_id))
+            for tenant_id in (PLATFORM_TENANT, *map(UUID, world.tokens))
+        ]
+    return [f"audit log of {tenant_id}: {found.flaw.why}" for tenant_id, found in verdicts if found.flaw]
+
+
+async def _sealed(world: World) -> bool:
+    (row,) = await world.fetch("SELECT count(*) AS n FROM audit_unsealed")
+    return bool(row["n"] == 0)
 
 
 async def _counted(world: World) -> bool:
