@@ -3,6 +3,12 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import text
+
+from qs.domain.kernel.ids import DEFAULT_TENANT
+from qs.infra.scheduler import across_jobs, jobs
+
 MINUTE = timedelta(minutes=1)
 
 
@@ -68,3 +74,18 @@ async def test_work_is_done_and_its_end_written(node, books):
     assert node.executor.attempts[0].idempotency_key == f"{job.id}:{run.scheduled_at.isoformat()}"
     assert node.executor.attempts[0].traceparent == f"00-{run.id.hex}-{run.id.hex[-12:]}0001-01"
     assert ([piece.data for piece in pieces], over) == ([b"hello\n"], True)
+
+
+@pytest.mark.parametrize("statement", [jobs._DUE, across_jobs._DUE_TENANTS])
+async def test_what_is_due_is_looked_up_in_an_index_however_many_jobs_are_not(engine, statement):
+    values = {
+        name: value
+        for name, value in (("tenant", DEFAULT_TENANT), ("limit", 10))
+        if f":{name}" in statement.text
+    }
+    async with engine.connect() as connection:
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        rows = await connection.execute(text(f"EXPLAIN {statement.text}"), values)
+        plan = [row[0] for row in rows]
+
+    assert any("Index Cond" in line and "next_fire_at <=" in line for line in plan), "\n".join(plan)

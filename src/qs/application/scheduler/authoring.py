@@ -137,9 +137,18 @@ class JobAuthoring:
             await uow.jobs.serialize_sets()
             calendars, now = await calendars_of(uow), await uow.system_now()
             known = {job.name: job for job in await all_jobs(uow)}
-            # One after the other they would be locked in the order of the set.
-            there = [(known[each.name], each) for each in definitions if each.name in known]
-            await uow.jobs.lock(job.id for job, definition in there if job.definition != definition)
+            wanted = {definition.name: definition for definition in definitions}
+            pruned = [
+                job
+                for job in known.values()
+                if prune and job.source is source and job.owner == owner and job.name not in wanted
+            ]
+            if not dry_run:
+                # One after the other they would be locked in the order of the set.
+                changed = [
+                    job for job in known.values() if wanted.get(job.name, job.definition) != job.definition
+                ]
+                await uow.jobs.lock(job.id for job in (*changed, *pruned))
             changes: list[Change] = []
             found: list[Problem] = []
             for definition in definitions:
@@ -166,12 +175,10 @@ class JobAuthoring:
                     changes.append(Change(definition.name, "refused", problem=str(error)))
             if found:
                 raise Invalid(found)
-            wanted = {definition.name for definition in definitions}
-            for name, job in known.items():
-                if prune and job.source is source and job.owner == owner and name not in wanted:
-                    changes.append(Change(name, "removed"))
-                    if not dry_run:
-                        await uow.jobs.remove(job.id)
+            for job in pruned:
+                changes.append(Change(job.name, "removed"))
+                if not dry_run:
+                    await uow.jobs.remove(job.id)
             if dry_run:
                 return changes
             refuse_cycles(await uow.jobs.links())
