@@ -1,7 +1,6 @@
 """What every test may ask for: real servers, a database of its own, an engine that acts as the application."""
 
 import asyncio
-import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,8 +16,6 @@ from qs.infra.postgres.engine import create_engine
 from qs.settings import Settings
 from tests.support import databases
 from tests.support.settings import make_settings
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -37,17 +34,21 @@ def servers() -> Iterator[Lease]:
 
 @pytest.fixture(scope="session")
 def template_database(servers: Lease) -> str:
-    """The name of a migrated database that others are cloned from, which takes some 30 ms each."""
+    """The name of a migrated database that others are cloned from."""
     return asyncio.run(databases.make_template(servers.database_url))
 
 
+@pytest.fixture(scope="session")
+def clones(servers: Lease, template_database: str) -> databases.Clones:
+    return databases.Clones(servers.database_url, template_database)
+
+
 @pytest.fixture
-async def database_url(servers: Lease, template_database: str) -> AsyncIterator[str]:
+async def database_url(servers: Lease, clones: databases.Clones) -> AsyncIterator[str]:
     """The address of a fresh, migrated database that goes with the test."""
-    name = f"t{next(_numbers)}"
-    await databases.clone(servers.database_url, template_database, name)
-    yield databases.address(servers.database_url, name)
-    await databases.drop(servers.database_url, name)
+    clone = await clones.take()
+    yield databases.address(servers.database_url, clone.name)
+    await clones.give_back(clone)
 
 
 @pytest.fixture
