@@ -1,14 +1,16 @@
 """`python -m tests.proof`: every scenario in full, with a table of figures at the end; exit code 0 when all hold."""
 
 import argparse
+import asyncio
 import json
 import random
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -20,6 +22,7 @@ from tests.proof import (
     freezing,
     full_disk,
     jobs,
+    key_rotation,
     kills,
     nodes,
     paused_nodes,
@@ -34,6 +37,8 @@ from tests.proof.figures import Figures, Scenario
 from tests.proof.servers import Servers
 
 USUAL_ROUNDS = 500
+# Longer than the work takes to clean up.
+_CANCEL_EVERY_S = 20.0
 
 SCENARIOS: Mapping[str, Scenario] = {
     "kills": kills.kills,
@@ -55,6 +60,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "edits": edits.edits,
     "burst": burst.burst,
     "rolling": rolling.rolling,
+    "key_rotation": key_rotation.key_rotation,
     "controls": controls.controls,
     "controls_by_chance": controls.controls_by_chance,
 }
@@ -71,12 +77,30 @@ def run(names: list[str], seed: int, rounds_scale: float) -> dict[str, Figures]:
             began = time.monotonic()
             print(f"{name} (seed {seed})", file=sys.stderr, flush=True)
             try:
-                found[name] = uvloop.run(SCENARIOS[name](servers, seed, rounds_scale, _tell))
+                found[name] = uvloop.run(_stoppable(SCENARIOS[name](servers, seed, rounds_scale, _tell)))
             except Exception as error:  # noqa: BLE001 - the other scenarios have something to tell all the same
                 traceback.print_exc()
                 found[name] = Figures(seed, violations=[f"it broke: {type(error).__name__}: {error}"])
             found[name].seconds = time.monotonic() - began
     return found
+
+
+async def _stoppable(work: Coroutine[Any, Any, Figures]) -> Figures:
+    """What the work comes to. Raises KeyboardInterrupt when SIGTERM or SIGINT came first, and the work has cleaned up."""
+    working = asyncio.ensure_future(work)
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    asking = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({working, asking}, return_when=asyncio.FIRST_COMPLETED)
+    while asked.is_set() and not working.done():
+        # Of a cancellation and an answer in the same moment, asyncio.wait_for of Python 3.11 drops the cancellation.
+        working.cancel()
+        await asyncio.wait({working}, timeout=_CANCEL_EVERY_S)
+    asking.cancel()
+    if asked.is_set():
+        raise KeyboardInterrupt
+    return working.result()
 
 
 def _tell(progress: str) -> None:

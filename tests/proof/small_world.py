@@ -122,11 +122,10 @@ async def _months(home: Told, north: Told) -> None:
     ]
     for each in (paused, finished, given_up):
         await home.joined(each)
-    await home.call(
-        "pause",
-        home.steering.pause_enrollment(home.tenant_id, ill.enrollment.id, actor=ACTOR),
-        ill.enrollment.id,
-    )
+    away = await home.joined(await home.planned(total_times=1))
+    for each in (ill, away):
+        pausing = home.steering.pause_enrollment(home.tenant_id, each.enrollment.id, actor=ACTOR)
+        await home.call("pause", pausing, each.enrollment.id)
     await home.operating.reschedule(home.tenant_id, moved.tasks[2].id, at("2060-03-20"), actor=ACTOR)
     await home.advance("2060-03-01")
     await home.sweep()
@@ -147,10 +146,10 @@ async def _months(home: Told, north: Told) -> None:
     for command, whom in (("finish", finished), ("cancel", given_up)):
         await getattr(home.steering, command)(home.tenant_id, whom.id, actor=ACTOR)
     await home.steering.resume(home.tenant_id, paused.id, ResumePolicy.SHIFT, actor=ACTOR)
-    resuming = home.steering.resume_enrollment(
-        home.tenant_id, ill.enrollment.id, ResumePolicy.KEEP, actor=ACTOR
-    )
-    await home.call("resume", resuming, ill.enrollment.id)
+    # Of the second all that was to come has fallen into the pause, so that it resumes and closes in one move.
+    for each, policy in ((ill, ResumePolicy.KEEP), (away, ResumePolicy.SKIP)):
+        resuming = home.steering.resume_enrollment(home.tenant_id, each.enrollment.id, policy, actor=ACTOR)
+        await home.call("resume", resuming, each.enrollment.id)
     testee = leaving.enrollment.testee_id
     ending = home.steering.terminate(home.tenant_id, plan.id, testee, "moved_away", actor=ACTOR)
     await home.call("terminate", ending, leaving.enrollment.id)

@@ -1,7 +1,10 @@
 """`python -m tests.proof` says by its exit code and its table whether everything holds."""
 
+import asyncio
 import json
+import os
 import signal
+from contextlib import suppress
 from types import TracebackType
 
 import pytest
@@ -43,9 +46,17 @@ async def breaking(servers, seed, rounds_scale, progress) -> Figures:
     raise AssertionError("not quiet")
 
 
+async def deaf(servers, seed, rounds_scale, progress) -> Figures:
+    os.kill(os.getpid(), signal.SIGTERM)
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
 @pytest.fixture(autouse=True)
 def scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"holding": holding, "slow": slow, "violating": violating, "breaking": breaking}
+    known = {"holding": holding, "slow": slow, "violating": violating, "breaking": breaking, "deaf": deaf}
     monkeypatch.setattr(proof, "SCENARIOS", known)
     monkeypatch.setattr(proof, "Servers", NoServers)
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
@@ -83,3 +94,10 @@ def test_the_exit_code_is_1_when_one_does_not_hold_and_the_seed_is_told(monkeypa
     assert f"{name}  FAILS" in table
     assert reason in table
     assert f"python -m tests.proof --seed 3 --only {name}" in table
+
+
+def test_a_run_that_is_asked_to_end_does_so_even_if_a_cancellation_is_lost(monkeypatch, capsys):
+    monkeypatch.setattr(proof, "_CANCEL_EVERY_S", 0.05)
+
+    with pytest.raises(KeyboardInterrupt):
+        said(monkeypatch, capsys, "--only", "deaf")

@@ -156,8 +156,9 @@ _LIVES_OF_OTHERS = (
             WHEN 'plans' THEN NOT EXISTS (SELECT FROM plan p WHERE p.id = l.id)
             WHEN 'testees' THEN NOT EXISTS (SELECT FROM testee s WHERE s.id = l.id)
             ELSE true END"""),
+    # One whose tasks all fell into its pause is resumed and closed in one move.
     Law("I2", "format('enrollment %s (%s) has the events %s', id, status, life)", "enrolled", """
-        life !~ '^B(PU)*P?[CT]?$' OR version - 1 < length(life) - 1 OR right(life, 1) <> ALL (CASE status
+        life !~ '^B(PU)*P?[CT]?$' OR version < length(replace(life, 'UC', 'U')) OR right(life, 1) <> ALL (CASE status
             WHEN 'active' THEN ARRAY['B', 'U'] WHEN 'paused' THEN ARRAY['P'] WHEN 'closed' THEN ARRAY['C']
             ELSE ARRAY['T'] END)"""),
     Law("I2", "format('enrollment %s (%s) moved at another instant or for another reason than its events say', id, status)",
