@@ -59,6 +59,7 @@ class _NoOp:
 
     kind = "builtin"
     scope = None
+    grace = timedelta(seconds=30)
 
     def check(self, target: Any) -> list[Any]:
         return []

@@ -21,6 +21,8 @@ from workers.waking import Waker
 
 # Wall clocks may be set: nothing sleeps longer than this on what one of them said.
 _LONGEST_SLEEP_S = 1.0
+# How long before its slot what becomes due is written, to be committed then; whoever edits it waits as long.
+_AHEAD_S = 0.2
 _STOP_HEEDED_EVERY_S = 0.5
 RESCUE_EVERY_S = 1.0
 SOURCES_EVERY_S = 1.0
@@ -67,6 +69,12 @@ class JobClock:
         until_next_s = _LONGEST_SLEEP_S
         if looked.due.next_at is not None and not looked.due.stopped and not looked.due.tenants:
             until_next_s = (looked.due.next_at - looked.due.now).total_seconds()
+            if until_next_s > _AHEAD_S:
+                until_next_s -= _AHEAD_S
+            elif until_next_s > 0 and await self._firing.fire_at(looked.due.next_at):
+                self._waker.wake()
+                self._look_at = 0.0
+                return True
         if until_next_s <= 0:
             # What is due is another node's at this moment, or its tenant's clock is stopped.
             until_next_s = _LONGEST_SLEEP_S * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

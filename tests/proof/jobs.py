@@ -35,7 +35,7 @@ _ASLEEP_S = 2.5
 _AT_A_POINT = 0.5
 _FROZEN = 0.05
 _POINTS = {
-    "ticker": ("job.fire.*", "run.take_over.*", "run.expire.*", "run.attend.*"),
+    "ticker": ("job.fire.*", "job.fire_at.*", "run.take_over.*", "run.expire.*", "run.attend.*"),
     "executions": ("run.*",),
 }
 _OVERLAPS: tuple[Any, ...] = (

@@ -51,6 +51,7 @@ class Scripted:
 
     kind: str = "builtin"
     scope: str | None = None
+    grace: timedelta = timedelta(seconds=30)
     outcomes: list[AttemptOutcome] = field(default_factory=list)
     """What the next attempts end with; SUCCEEDED when there is none left."""
     attempts: list[Attempt] = field(default_factory=list)

@@ -12,6 +12,7 @@ from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.domain.scheduler.errors import ExecutionOver, JobBusy
 from qs.domain.scheduler.job import Job
 from qs.domain.scheduler.job_execution import JobExecution, RunStatus
+from qs.infra.scheduler.runs import SqlRuns
 from tests.support.waiting import eventually
 
 from .nodes import ACTOR, DEAD, Node, failed
@@ -149,6 +150,51 @@ async def test_what_a_stopping_worker_holds_another_one_does(make_node, books):
     await leaving.running.drain(timedelta(0))
     await staying.rescue.rescue()
     await staying.work_off()
+
+    assert (await books.run(run.id)).status == "succeeded"
+    assert leaving.executor.attempts[0].handed_over()
+    assert not staying.executor.attempts[0].handed_over()
+
+
+async def test_an_attempt_may_take_its_executors_grace_to_stop_and_no_longer(node, books):
+    job = await node.job(timeout="1s", retry={"max_attempts": 1})
+    node.executor.grace = timedelta(seconds=-1)
+    node.executor.hold()
+
+    run = await run_now(node, job)
+    await node.work_off()
+
+    assert (await books.run(run.id)).status == "timed_out"
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+async def test_what_attempts_wrote_is_kept_one_after_the_other(node, books, size):
+    job = await node.job(retry={"max_attempts": 2, "delay": "0s"})
+    node.executor.outcomes = [failed()]
+    node.executor.wrote = b"x" * size
+
+    run = await run_now(node, job)
+    await node.work_off()
+
+    pieces, over = await node.reading.output(DEFAULT_TENANT, run.id, offset=0, most=3 * size)
+    assert over
+    assert b"".join(piece.data for piece in pieces) == b"x" * 2 * size
+    assert [piece.offset for piece in pieces] == [
+        sum(len(before.data) for before in pieces[:n]) for n in range(len(pieces))
+    ]
+    assert {piece.attempt for piece in pieces} == {1, 2}
+
+
+async def test_an_end_that_cannot_be_written_with_its_output_is_written_without(node, books, monkeypatch):
+    async def refuse(self, pieces):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(SqlRuns, "append_output", refuse)
+    job = await node.job()
+    node.executor.wrote = b"last words"
+
+    run = await run_now(node, job)
+    await node.work_off()
 
     assert (await books.run(run.id)).status == "succeeded"
 

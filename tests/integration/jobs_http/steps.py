@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from httpx import AsyncClient, Response
@@ -33,6 +34,7 @@ class Obedient:
 
     kind: str
     scope: str | None
+    grace: timedelta = timedelta(seconds=30)
     outcome: AttemptOutcome = field(
         default_factory=lambda: AttemptOutcome(status=AttemptStatus.SUCCEEDED, result={"did": "it"})
     )

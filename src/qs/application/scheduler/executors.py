@@ -3,7 +3,7 @@
 An executor does one attempt. It never retries, never decides when, and knows nothing of slots and leases.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -60,7 +60,8 @@ class Attempt:
 
     ``idempotency_key`` is the same at every attempt of an execution: ``{job_id}:{scheduled_at}`` for a slot, the
     execution's id where there was none. ``payload`` is JSON-able and reaches the target as its kind says.
-    ``target`` is the job's target without its kind, as ``check`` accepted it.
+    ``target`` is the job's target without its kind, as ``check`` accepted it. ``handed_over`` tells, after a
+    cancellation, that another worker will go on with the execution: what outlives this process may be left at work.
     """
 
     execution_id: UUID
@@ -76,6 +77,7 @@ class Attempt:
     payload: Mapping[str, Any]
     output: Output
     traceparent: str | None = None
+    handed_over: Callable[[], bool] = lambda: False
 
 
 class Executor(Protocol):
@@ -87,6 +89,9 @@ class Executor(Protocol):
     scope: str | None
     """What somebody who writes such a job must hold beside ``scheduler:write``: ``jobs:http`` and the like."""
 
+    grace: timedelta
+    """The longest that ``execute`` may go on beyond the timeout of its attempt, to stop what it began."""
+
     def check(self, target: Mapping[str, Any]) -> Sequence[Problem]:
         """All that is wrong with a target, with JSON pointers into it; nothing when it may be saved.
 
@@ -97,8 +102,8 @@ class Executor(Protocol):
     async def execute(self, attempt: Attempt) -> AttemptOutcome:
         """Does one attempt and tells how it ended; every foreseeable failure is an outcome, not an exception.
 
-        Ends within ``attempt.timeout`` and a grace period of its own, with TIMED_OUT where the time ran out. When it
-        is canceled it stops what it began, waits until that has ended, and lets the cancellation through.
+        Ends within ``attempt.timeout`` and ``grace``, with TIMED_OUT where the time ran out. When it is canceled it
+        stops what it began, unless that is handed over, waits until it has ended, and lets the cancellation through.
         """
         ...
 
@@ -115,7 +120,7 @@ class SecretAbsent(QsError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"the secret {name!r} is not set, so the job cannot use it; set "
+            f"the secret {name!r} is not set, so the job cannot use it; store it (`qs secret set {name}`), or set "
             f"QS_SECRET_{name.upper().replace('-', '_')} (or …_FILE) where the worker runs"
         )
 

@@ -1,8 +1,9 @@
 """Fires the jobs whose slots have come, each slot once however many processes look."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,10 @@ _log = structlog.get_logger()
 
 CLOCK_ACTOR = "clock:jobs"
 _FIRST, _GROWTH = 64, 4
+# Each has a transaction that is open until its slot.
+_TENANTS_AHEAD = 4
+# What whoever stops the clock may be late by.
+_LAST_LOOK = timedelta(milliseconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,35 +105,69 @@ class JobFiring:
         self._size = min(self._size * _GROWTH if more else _FIRST, self._batch)
         return Looked(sum(done), more, due)
 
+    async def fire_at(self, at: datetime) -> int:
+        """Writes what becomes due at ``at``, a moment from now, and commits it then; how many slots that were.
+
+        Only what cannot turn out otherwise until then: jobs of which nothing is active. Whoever would change one of
+        them meanwhile waits until it has fired, as if he had come after its slot.
+        """
+        tenants = await self._across.due_at(at, _TENANTS_AHEAD)
+        written: list[tuple[JobUnitOfWork, _Batch]] = []
+        async with AsyncExitStack() as stack:
+            for tenant_id in tenants:
+                uow = await stack.enter_async_context(self._unit_of_work(tenant_id))
+                await uow.hurry()
+                if jobs := await uow.jobs.due_at(at, max(1, self._batch // len(tenants))):
+                    written.append((uow, await self._write(uow, jobs, at)))
+            if not written:
+                return 0
+            await written[0][0].wait_until(at - _LAST_LOOK)
+            if await written[0][0].switch.stopped_everywhere():
+                return 0
+            # Of more than one batch the rest is fired by large ones.
+            self._size = self._batch
+            fired = 0
+            for uow, batch in written:
+                if (await uow.switch.firing())[0]:
+                    await uow.wait_until(at)
+                    await uow.commit("job.fire_at")
+                    self._tell(batch)
+                    fired += len(batch.slots)
+        return fired
+
     async def _fire(self, tenant_id: UUID, limit: int) -> int:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.hurry()
             jobs = await uow.jobs.due(limit)
             if not jobs:
                 return 0
-            batch = await self._plan(uow, jobs)
-            free = await uow.slots.claim(batch.slots)
-            taken = {slot.execution_id for slot in batch.slots} - free
-            runs = [run for run in batch.runs if run[0].id not in taken]
-            await uow.runs.add(runs)
-            if batch.replaced:
-                await uow.runs.stop(batch.replaced, RunStatus.REPLACED)
-                # Those that had not begun are gone by now, and with them what the new one waits for.
-                await uow.runs.release({run.job_id for run, _ in runs if run.available_at is None})
-            await uow.jobs.advance(batch.moves)
-            for job in batch.broken:
-                await uow.jobs.save(job)
-            await self._notices.missed(uow, [run for run in runs if run[0].status is RunStatus.MISSED])
-            wakes = [Wake.STOPS] if batch.replaced else []
-            if any(run.status is RunStatus.QUEUED for run, _ in runs):
-                wakes.append(Wake.RUNS)
-            await uow.wake(*wakes)
+            batch = await self._write(uow, jobs, await uow.system_now())
             await uow.commit("job.fire")
-        self._tell(runs, batch)
+        self._tell(batch)
         return len(jobs)
 
-    async def _plan(self, uow: JobUnitOfWork, jobs: Sequence[Job]) -> _Batch:
-        now = await uow.system_now()
+    async def _write(self, uow: JobUnitOfWork, jobs: Sequence[Job], now: datetime) -> _Batch:
+        """All that becomes of the locked jobs at ``now`` but the commit."""
+        batch = await self._plan(uow, jobs, now)
+        free = await uow.slots.claim(batch.slots)
+        taken = {slot.execution_id for slot in batch.slots} - free
+        batch.runs = runs = [run for run in batch.runs if run[0].id not in taken]
+        await uow.runs.add(runs)
+        if batch.replaced:
+            await uow.runs.stop(batch.replaced, RunStatus.REPLACED)
+            # Those that had not begun are gone by now, and with them what the new one waits for.
+            await uow.runs.release({run.job_id for run, _ in runs if run.available_at is None})
+        await uow.jobs.advance(batch.moves)
+        for job in batch.broken:
+            await uow.jobs.save(job)
+        await self._notices.missed(uow, [run for run in runs if run[0].status is RunStatus.MISSED])
+        wakes = [Wake.STOPS] if batch.replaced else []
+        if any(run.status is RunStatus.QUEUED for run, _ in runs):
+            wakes.append(Wake.RUNS)
+        await uow.wake(*wakes)
+        return batch
+
+    async def _plan(self, uow: JobUnitOfWork, jobs: Sequence[Job], now: datetime) -> _Batch:
         _, since = await uow.switch.firing()
         calendars = await _calendars(uow, jobs)
         active = await uow.runs.active(job.id for job in jobs)
@@ -255,8 +294,8 @@ class JobFiring:
         batch.slots.append(SlotClaim(job.id, slot, execution.id))
         batch.runs.append((execution, job.definition))
 
-    def _tell(self, runs: Sequence[tuple[JobExecution, JobDefinition]], batch: _Batch) -> None:
-        for run, definition in runs:
+    def _tell(self, batch: _Batch) -> None:
+        for run, definition in batch.runs:
             if run.status is not RunStatus.QUEUED:
                 self._meter.ended(definition.target.kind, run.status, run.stands_for)
                 _log.info(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ from qs.domain.scheduler.job_execution import JOB_LEASE, JobExecution, RunStatus
 
 _log = structlog.get_logger()
 
-# What an executor may take beyond its timeout to stop what it began.
-_GRACE = timedelta(seconds=30)
+# Of many executions that are due at one instant the first begin while the others are still being claimed.
+_CLAIMED_AT_ONCE = 100
+# What a process that ends waits for what it cancels.
+_STOPPED_WITHIN_S = 30.0
 
 
 @dataclass(eq=False, slots=True)
@@ -39,6 +42,7 @@ class _Running:
     stop_as: RunStatus | None = None
     """Set before the task is canceled: what it was asked to stop as."""
     taken_away: bool = False
+    given_back: bool = False
     over: bool = False
     """Whether its attempt has ended, so that only the end is still to be written."""
 
@@ -78,7 +82,8 @@ class JobRunning:
         self._attempting = 0
         self._room = asyncio.Event()
         self._claiming = True
-        self._turn = random.randrange(1 << 16)  # noqa: S311 - no secret
+        self._served = UUID(int=random.getrandbits(128))
+        """The tenant that had its turn last; another one in each process to begin with."""
 
     def __len__(self) -> int:
         return len(self._running)
@@ -105,22 +110,31 @@ class JobRunning:
 
     async def take(self) -> int:
         """Claims what waits, as much as there is room for, and works on it in the background; how many that were."""
-        free = self.free
-        if not free:
+        left = self.free
+        if not left:
             return 0
         tenants = list(await self._across.waiting())
         if not tenants:
             return 0
-        # A tenant with a long queue takes its turn like one with a short one.
-        self._turn += 1
-        first = self._turn % len(tenants)
-        share = max(1, free // len(tenants))
+        # A tenant with a long queue takes its turn like one with a short one: whoever comes after the one served last.
+        tenants.sort()
+        first = bisect_right(tenants, self._served)
+        tenants = [*tenants[first:], *tenants[:first]]
         taken = 0
-        for tenant_id in (*tenants[first:], *tenants[:first]):
-            room = min(share, self.free)
-            if room <= 0:
-                break
-            taken += await self._claim(tenant_id, room)
+        while tenants and left > 0:
+            share = max(1, min(left, _CLAIMED_AT_ONCE) // len(tenants))
+            more: list[UUID] = []
+            for tenant_id in tenants:
+                room = min(share, left, self.free)
+                if room <= 0:
+                    return taken
+                claimed = await self._claim(tenant_id, room)
+                self._served = tenant_id
+                taken += claimed
+                left -= claimed
+                if claimed == room:
+                    more.append(tenant_id)
+            tenants = more
         return taken
 
     async def _claim(self, tenant_id: UUID, limit: int) -> int:
@@ -202,10 +216,10 @@ class JobRunning:
                 code="error",
                 error=f"internal error ({type(error).__name__})",
             )
-        await output.close()
+        await output.end()
         self._attempted(running)
         try:
-            await self._ends.written(running.run, outcome, running.stop_as, began)
+            await self._ends.written(running.run, outcome, running.stop_as, began, output)
         finally:
             self._forget(running)
 
@@ -232,9 +246,10 @@ class JobRunning:
             payload=execution.payload,
             output=output,
             traceparent=_traceparent(execution),
+            handed_over=lambda: running.given_back and running.stop_as is None,
         )
         try:
-            async with asyncio.timeout((timeout + _GRACE).total_seconds()):
+            async with asyncio.timeout((timeout + executor.grace).total_seconds()):
                 return await executor.execute(attempt)
         except TimeoutError:
             return AttemptOutcome(
@@ -275,11 +290,14 @@ class JobRunning:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(deadline - time.monotonic(), 0.01)):
                     await self._room.wait()
-        tasks = [each.task for each in self._running.values() if each.task is not None]
-        for task in tasks:
-            task.cancel()
+        tasks = []
+        for each in self._running.values():
+            if each.task is not None:
+                each.given_back = True
+                each.task.cancel()
+                tasks.append(each.task)
         if tasks:
-            await asyncio.wait(tasks, timeout=_GRACE.total_seconds())
+            await asyncio.wait(tasks, timeout=_STOPPED_WITHIN_S)
 
 
 def _held(run: ClaimedRun) -> Held:

@@ -119,6 +119,10 @@ class SwitchRepository(Protocol):
         """Whether the tenant's clock fires, and since when it does or does not; None if it was never switched."""
         ...
 
+    async def stopped_everywhere(self) -> bool:
+        """Whether nobody's clock fires because the platform's is stopped."""
+        ...
+
     async def turn(self, firing: bool, actor: str) -> bool:
         """False when it was so already."""
         ...

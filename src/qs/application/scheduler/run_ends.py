@@ -17,6 +17,7 @@ from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
 from qs.application.scheduler.job_ending import JobEnding
 from qs.application.scheduler.job_ports import AttemptWrite, ClaimedRun, JobUnitOfWorkFactory
 from qs.application.scheduler.metering import RunTiming
+from qs.application.scheduler.run_output import RunOutput
 from qs.domain.scheduler.job_execution import AttemptEnd, RunFiredBy, RunStatus, conclude
 
 _log = structlog.get_logger()
@@ -24,6 +25,8 @@ _log = structlog.get_logger()
 _AT_ONCE = 500
 _TOLD_AT_ONCE = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+# An end that cannot be written is tried without its output then, which matters less.
+_TRIES_WITH_OUTPUT = 3
 
 _ENDS = {
     AttemptStatus.SUCCEEDED: AttemptEnd.SUCCEEDED,
@@ -38,6 +41,7 @@ _ENDS = {
 class _End:
     run: ClaimedRun
     outcome: AttemptOutcome
+    output: RunOutput
     began: float
     written: "asyncio.Future[None]"
     status: RunStatus | None = None
@@ -61,12 +65,20 @@ class RunEnds:
         self._untold: asyncio.Queue[_End] = asyncio.Queue()
 
     async def written(
-        self, run: ClaimedRun, outcome: AttemptOutcome, stop_as: RunStatus | None, began: float
+        self,
+        run: ClaimedRun,
+        outcome: AttemptOutcome,
+        stop_as: RunStatus | None,
+        began: float,
+        output: RunOutput,
     ) -> None:
-        """Returns when the end is written or refused; ``began`` is when the attempt did, in monotonic seconds."""
+        """Returns when the end is written or refused, and with it what is left of the output.
+
+        ``began`` is when the attempt did, in monotonic seconds.
+        """
         if stop_as is not None:
             run = replace(run, execution=replace(run.execution, cancel_requested=stop_as))
-        end = _End(run, outcome, began, asyncio.get_running_loop().create_future())
+        end = _End(run, outcome, output, began, asyncio.get_running_loop().create_future())
         self._ends.put_nowait(end)
         await end.written
 
@@ -93,7 +105,7 @@ class RunEnds:
         failures = 0
         while True:
             try:
-                statuses = await self._write_once(tenant_id, ends)
+                statuses = await self._write_once(tenant_id, ends, failures < _TRIES_WITH_OUTPUT)
                 break
             except Exception:  # noqa: BLE001 - an end is written sometime; the leases go on meanwhile
                 failures += 1
@@ -108,11 +120,15 @@ class RunEnds:
             end.status, end.took_s = statuses.get(end.run.execution.id), now - end.began
             self._untold.put_nowait(end)
 
-    async def _write_once(self, tenant_id: UUID, ends: Sequence[_End]) -> dict[UUID, RunStatus]:
+    async def _write_once(
+        self, tenant_id: UUID, ends: Sequence[_End], with_output: bool
+    ) -> dict[UUID, RunStatus]:
         async with self._unit_of_work(tenant_id) as uow:
             await uow.hurry()
             now = await uow.system_now()
             statuses = await self._ending.write(uow, [(end.run, _write_of(end, now)) for end in ends])
+            if with_output and (pieces := [piece for end in ends for piece in await end.output.rest(uow)]):
+                await uow.runs.append_output(pieces)
             await uow.commit("run.end")
         return statuses
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from qs.application.scheduler.job_ports import ActiveRun, ClaimedRun, Held, RunFilter
+from qs.application.scheduler.job_ports import ActiveRun, ClaimedRun, PlacedOutput, RunFilter
 from qs.domain.scheduler.job import JobDefinition
 from qs.domain.scheduler.job_execution import JobExecution, RunStatus
 from qs.infra.scheduler.job_rows import (
@@ -109,9 +109,11 @@ SELECT r.* FROM unnest(CAST(:jobs AS uuid[])) AS j(job_id), LATERAL (
 _APPEND = text(
     """
 INSERT INTO job_output (tenant_id, execution_id, position, attempt, stream, data)
-SELECT :tenant, :execution, p.position, :attempt, p.stream, p.data
-FROM unnest(CAST(:positions AS bigint[]), CAST(:streams AS text[]), CAST(:data AS bytea[])) AS p(position, stream, data)
-WHERE EXISTS (SELECT FROM job_execution e WHERE e.tenant_id = :tenant AND e.id = :execution AND e.epoch = :epoch)
+SELECT :tenant, p.execution, p.position, p.attempt, p.stream, p.data
+FROM unnest(CAST(:executions AS uuid[]), CAST(:epochs AS integer[]), CAST(:positions AS bigint[]),
+    CAST(:attempts AS integer[]), CAST(:streams AS text[]), CAST(:data AS bytea[]))
+    AS p(execution, epoch, position, attempt, stream, data)
+WHERE EXISTS (SELECT FROM job_execution e WHERE e.tenant_id = :tenant AND e.id = p.execution AND e.epoch = p.epoch)
 ON CONFLICT DO NOTHING"""
 )
 # The piece that holds the offset begins at it or before; pieces are at most so long, so that one look back finds it.
@@ -255,17 +257,17 @@ class SqlRuns(SqlHolding):
         )
         return [dict(row._mapping) for row in rows]
 
-    async def append_output(self, held: Held, attempt: int, pieces: Sequence[tuple[int, str, bytes]]) -> None:
+    async def append_output(self, pieces: Sequence[PlacedOutput]) -> None:
         await self._connection.execute(
             _APPEND,
             {
                 "tenant": self._tenant_id,
-                "execution": held.id,
-                "epoch": held.epoch,
-                "attempt": attempt,
-                "positions": [position for position, _, _ in pieces],
-                "streams": [stream for _, stream, _ in pieces],
-                "data": [data for _, _, data in pieces],
+                "executions": [piece.held.id for piece in pieces],
+                "epochs": [piece.held.epoch for piece in pieces],
+                "positions": [piece.position for piece in pieces],
+                "attempts": [piece.attempt for piece in pieces],
+                "streams": [piece.stream for piece in pieces],
+                "data": [piece.data for piece in pieces],
             },
         )
 

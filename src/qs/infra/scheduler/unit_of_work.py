@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qs.application.scheduler.job_ports import Wake
+from qs.infra.postgres.quotas import SqlQuotas
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 from qs.infra.scheduler.executions import SqlExecutions
 from qs.infra.scheduler.job_notices import SqlNotices
@@ -20,6 +21,9 @@ _HURRY = text(
     "SELECT set_config('idle_in_transaction_session_timeout', '5s', true), set_config('lock_timeout', '6s', true)"
 )
 
+_WAIT = text(
+    "SELECT pg_sleep(greatest(0, extract(epoch FROM CAST(:at AS timestamptz) - clock_timestamp())::float8))"
+)
 _NOTIFY = text("SELECT pg_notify(:channel, '')")
 
 
@@ -52,6 +56,7 @@ class SqlJobUnitOfWork(SqlUnitOfWork):
     notices: SqlNotices
     calendars: SqlCalendars
     switch: SqlSwitch
+    quotas: SqlQuotas
 
     def bind(self, connection: AsyncConnection) -> None:
         self.jobs = SqlJobs(connection, self.tenant_id)
@@ -60,6 +65,7 @@ class SqlJobUnitOfWork(SqlUnitOfWork):
         self.notices = SqlNotices(connection, self.tenant_id)
         self.calendars = SqlCalendars(connection, self.tenant_id)
         self.switch = SqlSwitch(connection, self.tenant_id)
+        self.quotas = SqlQuotas(connection, self.tenant_id)
 
     async def system_now(self) -> datetime:
         now: datetime = (await self.connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
@@ -67,6 +73,9 @@ class SqlJobUnitOfWork(SqlUnitOfWork):
 
     async def hurry(self) -> None:
         await self.connection.execute(_HURRY)
+
+    async def wait_until(self, at: datetime) -> None:
+        await self.connection.execute(_WAIT, {"at": at})
 
     async def wake(self, *channels: Wake) -> None:
         for channel in channels:

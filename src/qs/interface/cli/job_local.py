@@ -193,6 +193,7 @@ class _Echoing:
     def __init__(self, executor: Executor) -> None:
         self.kind = executor.kind
         self.scope = executor.scope
+        self.grace = executor.grace
         self._executor = executor
 
     def check(self, target: Mapping[str, Any]) -> Sequence[Problem]:

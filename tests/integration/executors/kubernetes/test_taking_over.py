@@ -64,6 +64,23 @@ async def test_after_a_worker_was_killed_the_next_attempt_takes_its_job_over(exe
     assert (await space.job())["metadata"]["annotations"]["qs.attempt"] == "2"
 
 
+async def test_what_is_handed_over_goes_on_until_the_next_attempt_takes_it(executor, space, output):
+    attempt = an_attempt("say early", "await go", "say late", output=output)
+    first = asyncio.create_task(executor.execute(replace(attempt, handed_over=lambda: True)))
+    await _started(space, attempt)
+    first.cancel()
+    await asyncio.wait({first})
+
+    second = asyncio.create_task(executor.execute(replace(attempt, number=2)))
+    await space.release()
+    outcome = await second
+
+    assert first.cancelled()
+    assert outcome.status is AttemptStatus.SUCCEEDED
+    assert await space.begun(attempt) == 1
+    assert len(await space.jobs()) == 1
+
+
 @pytest.mark.parametrize(("script", "status"), [("exit 0", "succeeded"), ("exit 3", "failed")])
 async def test_a_job_that_ended_while_nobody_watched_is_reported_and_not_run_again(
     executor, space, monkeypatch, script, status

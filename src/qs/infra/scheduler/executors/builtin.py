@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ class BuiltinExecutor:
 
     kind = "builtin"
     scope: str | None = None
+    grace = timedelta(seconds=30)
 
     def __init__(self, builtins: Callable[[], Mapping[str, Builtin]]) -> None:
         """``builtins`` are made when first asked for: most processes never run one."""

@@ -18,7 +18,7 @@ from qs.application.scheduler.executors import (
     SecretAbsent,
 )
 from qs.domain.kernel.errors import Problem
-from qs.infra.scheduler.executors.command_list import MOST_PARAMS, Command, CommandList
+from qs.infra.scheduler.executors.command_list import LONGEST_GRACE, MOST_PARAMS, Command, CommandList
 from qs.infra.scheduler.executors.process import SupervisedCommand, SupervisorGone, Written
 from qs.infra.scheduler.executors.redacting import RedactingOutput, RedactingSecrets
 from qs.infra.scheduler.executors.secrets import SecretUnusable
@@ -40,6 +40,7 @@ class CommandExecutor:
 
     kind = "command"
     scope: str | None = "jobs:command"
+    grace = LONGEST_GRACE + _BACKSTOP
 
     def __init__(
         self, allow_list: CommandList | None, secrets: RedactingSecrets, *, work_root: Path | None = None

@@ -8,12 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+from qs.domain.scheduler.secrets import name_problem
 from qs.infra.scheduler.executors import command_values as values
 from qs.infra.scheduler.executors.command_document import Node, read_document
-from qs.infra.scheduler.executors.command_list import MOST_PARAMS, Argument, Command, CommandList
+from qs.infra.scheduler.executors.command_list import (
+    LONGEST_GRACE,
+    MOST_PARAMS,
+    Argument,
+    Command,
+    CommandList,
+)
 from qs.infra.scheduler.executors.command_params import KINDS, MOST_LENGTH, USUAL_LENGTH, Kind, Param
 from qs.infra.scheduler.executors.command_values import Wrong
-from qs.infra.scheduler.executors.secrets import name_problem, references
+from qs.infra.scheduler.executors.secrets import references
 from qs.infra.scheduler.executors.supervisor.order import Limits
 
 _MOST_ARGUMENTS = 200
@@ -73,7 +80,9 @@ def _command(name: str, node: Node) -> Command:
         env=_env(entry.get("env")),
         cwd=values.given(entry, "cwd", values.absolute, None),
         timeout=values.given(entry, "timeout", values.duration, None),
-        grace=timedelta(seconds=values.given(entry, "grace_s", values.between(0, 300), 10)),
+        grace=timedelta(
+            seconds=values.given(entry, "grace_s", values.between(0, LONGEST_GRACE.total_seconds()), 10)
+        ),
         limits=_limits(entry.get("rlimits")),
         output_kb=values.given(entry, "output_kb", values.whole(0, 65536), 1024),
         flood_mb=values.given(entry, "flood_mb", values.whole(1, 1 << 20), None),

@@ -11,6 +11,7 @@ from qs.infra.scheduler.executors.supervisor.order import Limits
 from qs.infra.scheduler.executors.targets import Findings
 
 MOST_PARAMS = 50
+LONGEST_GRACE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)

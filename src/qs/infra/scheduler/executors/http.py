@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -47,6 +47,7 @@ class HttpExecutor:
 
     kind = "http"
     scope: str | None = "jobs:http"
+    grace = timedelta(seconds=30)
 
     def __init__(
         self, client: GuardedClient, secrets: RedactingSecrets, results_path: str | None = None

@@ -74,6 +74,7 @@ class KubernetesExecutor:
 
     kind = "kubernetes"
     scope: str | None = "jobs:kubernetes"
+    grace = timedelta(seconds=_SLACK_S + _REMOVAL_AFTER_TIMEOUT_S + _MARKED_WITHIN_S)
 
     def __init__(self, rules: KubernetesRules | None) -> None:
         """Raises TemplateRefused, ImagePatternRefused or KubernetesRulesRefused."""
@@ -145,7 +146,9 @@ class _Run:
             await self._stop(most_s=_REMOVAL_AFTER_TIMEOUT_S)
             return states.timed_out(self._late(), self._result())
         except asyncio.CancelledError:
-            await self._stop()
+            # Whoever goes on with the execution takes the Job over as it is.
+            if not self._attempt.handed_over():
+                await self._stop()
             raise
         except CannotBegin as error:
             await self._stop()
