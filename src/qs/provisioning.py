@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from qs.infra.postgres.migrate import current_revision, head_revision, upgrade
+from qs.infra.postgres.migrate import current_revision, head_revision, require_known, upgrade
 from qs.settings import Settings, SettingsError
 from qs.settings.keys import all_keys
 from qs.settings.sources import SHORT_FORMS
@@ -84,9 +84,11 @@ def migration_dsn(settings: Settings) -> str:
 
 
 async def ensure_schema(settings: Settings) -> bool:
-    """Brings the schema to this release's; whether there was anything to do."""
+    """Brings the schema to this release's; whether there was anything to do. Raises SchemaNewer."""
     dsn = migration_dsn(settings)
-    if await current_revision(dsn) == head_revision():
+    revision = await current_revision(dsn)
+    require_known(revision)
+    if revision == head_revision():
         return False
     await upgrade(dsn)
     return True

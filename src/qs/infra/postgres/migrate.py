@@ -13,6 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qs.infra.postgres.engine import asyncpg_url, create_engine
 
 
+class SchemaNewer(Exception):
+    """The schema was made by a later release than this one, which would not know what to write."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"the database is at revision {revision}, which this release of qs does not know; "
+            "install the release that made it, or restore a backup from before it was upgraded"
+        )
+
+
 def migration_url() -> URL:
     """The address migrations use: QS_MIGRATION_DATABASE_URL, else QS_DATABASE_URL.
 
@@ -79,6 +89,12 @@ async def current_revision(dsn: str) -> str | None:
 def head_revision() -> str:
     """The newest revision this code knows."""
     return known_revisions()[0]
+
+
+def require_known(revision: str | None) -> None:
+    """Raises SchemaNewer for a revision that this code does not know."""
+    if revision is not None and revision not in known_revisions():
+        raise SchemaNewer(revision)
 
 
 @cache

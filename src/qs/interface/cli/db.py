@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from qs.infra.postgres.drift import find_drift
 from qs.infra.postgres.engine import create_engine
-from qs.infra.postgres.migrate import current_revision, head_revision
+from qs.infra.postgres.migrate import current_revision, head_revision, require_known
 from qs.infra.postgres.roles import OWNER
 from qs.interface.cli.output import Json, emit, fail, run_async
 from qs.interface.cli.session import current_settings
@@ -32,6 +32,7 @@ def check(json_mode: Json = False) -> None:
     """Say whether the database is at this release's schema and holds the tables the code expects."""
     found = run_async(_check())
     emit(found, json_mode)
+    require_known(found["revision"])
     if found["revision"] != found["head"]:
         fail(
             f"the database is at {found['revision'] or 'no revision'}, not at {found['head']}; run `qs db upgrade`"

@@ -30,9 +30,10 @@ def sentence_of(error: BaseException) -> str | None:
 
 def _of_database(error: BaseException) -> str | None:
     from qs.infra.postgres.failures import DatabaseAway, translate
+    from qs.infra.postgres.migrate import SchemaNewer
     from qs.infra.postgres.roles import RolesUnavailable
 
-    if isinstance(error, RolesUnavailable):
+    if isinstance(error, RolesUnavailable | SchemaNewer):
         return str(error)
     cause = getattr(error, "orig", None) or error
     if getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:
