@@ -68,7 +68,7 @@ def app(container: Container) -> Litestar:
     """The application as it is served, with HTTP jobs that do as the test says."""
     executors = {
         "builtin": container.job_executors()["builtin"],
-        "http": Obedient("http", "jobs:http", AttemptOutcome(status=AttemptStatus.AWAITED)),
+        "http": Obedient("http", "jobs:http", outcome=AttemptOutcome(status=AttemptStatus.AWAITED)),
     }
     container.job_executors.override(providers.Object(executors))
     return create_app(container)

@@ -30,11 +30,30 @@ async def call_identity(rec: Recorder) -> None:
     keys = f"{V1}/admin/api-keys"
     key = data_of(await rec.call(f"POST {keys}", {"name": "export", "scopes": ["plans:read"]}), 201)
     await rec.call(f"DELETE {keys}/{{key_id}}", key_id=key["id"])
+    await call_administration(rec)
     account = await container.service_account_administration().create(
         DEFAULT_TENANT, "crontab", ["tasks:schedule"], actor="test"
     )
     client = (account.account.client_id, account.client_secret)
     await rec.call("POST /oauth2/token", data={"grant_type": "client_credentials"}, auth=client)
+
+
+async def call_administration(rec: Recorder) -> None:
+    admin = f"{V1}/admin"
+    clinic = {"slug": "clinic", "name": "Clinic", "timezone": "UTC"}
+    tenant = data_of(await rec.call(f"POST {admin}/tenants", clinic), 201)
+    await rec.call(f"PATCH {admin}/tenants/{{tenant_id}}", {"name": "Practice"}, tenant_id=tenant["id"])
+    person = {"username": "bernd", "password": PASSWORD, "roles": ["viewer"]}
+    user = data_of(await rec.call(f"POST {admin}/users", person), 201)["id"]
+    one = f"{admin}/users/{{user_id}}"
+    await rec.call(f"PUT {one}/password", {"password": f"{PASSWORD}!"}, user_id=user)
+    await rec.call(f"PUT {one}/roles", {"roles": ["operator"]}, user_id=user)
+    await rec.call(f"POST {one}/disable", user_id=user)
+    machine = {"name": "export", "scopes": ["plans:read"]}
+    account = data_of(await rec.call(f"POST {admin}/service-accounts", machine), 201)["id"]
+    one = f"{admin}/service-accounts/{{account_id}}"
+    await rec.call(f"POST {one}/secret", account_id=account)
+    await rec.call(f"DELETE {one}", account_id=account)
 
 
 async def call_messages(rec: Recorder) -> None:
@@ -73,6 +92,9 @@ async def call_jobs(rec: Recorder) -> None:
     await rec.call(f"POST {calendars}", {"name": "rest", "holidays": ["2026-10-01"]})
     await rec.call(f"PUT {calendars}/{{name}}", {"holidays": ["2026-10-02"]}, name="rest")
     await rec.call(f"DELETE {calendars}/{{name}}", name="rest")
+    secrets = f"{V1}/secrets/{{name}}"
+    await rec.call(f"PUT {secrets}", {"value": "hunter22"}, name="token")
+    await rec.call(f"DELETE {secrets}", name="token")
     await rec.call(f"POST {V1}/scheduler/stop")
     await rec.call(f"POST {V1}/scheduler/start")
     await Heartbeat(rec.container.engine(), "cron").beat()

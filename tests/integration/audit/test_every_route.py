@@ -26,7 +26,7 @@ GROUPS: tuple[tuple[str, Calls], ...] = (
     (r"/auth/|/oauth2/|/admin/", call_identity),
     (r"/events/|/notifications/", call_messages),
     (r"/scheduler/executions/|/jobstatus/", call_executions),
-    (r" /api/v1/scheduler/", call_jobs),
+    (r" /api/v1/(scheduler|secrets)/", call_jobs),
     (r" /api/ecron", call_ecron),
 )
 

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from httpx import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -198,3 +199,24 @@ async def test_a_writer_cannot_say_when_its_record_was_written(engine: AsyncEngi
                     f" ('{uuid4()}', '{DEFAULT_TENANT}', '2020-01-01', now(), 'x', 'x', 'x')"
                 )
             )
+
+
+async def test_how_long_the_first_record_waits_is_told_as_a_metric(
+    write: Write, sealing: AuditSealing, api: AsyncClient, truth: asyncpg.Connection
+) -> None:
+    async def told() -> float:
+        lines = (await api.get("/metrics")).text.splitlines()
+        return float(next(line for line in lines if line.startswith("qs_audit_unsealed_seconds")).split()[1])
+
+    while await sealing.round():
+        pass
+    nothing = await told()
+    await write("a", "b")
+    await truth.execute("UPDATE audit SET at = at - interval '5 minutes' WHERE action = 'a'")
+    one_old = await told()
+    while await sealing.round():
+        pass
+
+    assert nothing == 0
+    assert 300 <= one_old < 360
+    assert await told() == 0

@@ -1,5 +1,7 @@
 """Rows are kept apart by tenant in the database itself, whatever a statement forgets to say."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,6 +31,19 @@ SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = $1 AND is_nullable = 'NO' AND column_default IS NULL
       AND is_identity = 'NO'
 """
+KEY_COLUMNS = """
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+WHERE i.indisprimary AND i.indrelid = $1::text::regclass
+"""
+# Cursors, clocks and processes of the whole installation; sys_crontab is filled by whoever runs it.
+OF_THE_INSTALLATION = {
+    "alembic_version",
+    "business_clock",
+    "relay_cursor",
+    "subscriber_cursor",
+    "sys_crontab",
+    "worker_heartbeat",
+}
 BY_TYPE: dict[str, str] = {
     "uuid": "gen_random_uuid()",
     "text": "'x'",
@@ -60,6 +75,7 @@ BY_COLUMN: dict[tuple[str, str], str] = {
     ("delivery_attempt", "outcome"): "'sent'",
     ("execution", "status"): "'queued'",
     ("execution", "fired_by"): "'clock'",
+    ("secret", "name"): "gen_random_uuid()",
     ("job", "source"): "'stored'",
     ("job", "status"): "'active'",
     ("job_notice", "channel"): "'webhook'",
@@ -86,8 +102,14 @@ async def tables(truth: asyncpg.Connection) -> dict[str, str]:
     return columns
 
 
-async def insertion(truth: asyncpg.Connection, table: str, tenant_column: str, tenant: UUID) -> str:
-    values = {tenant_column: f"'{tenant}'"}
+async def insertion(
+    truth: asyncpg.Connection,
+    table: str,
+    tenant_column: str,
+    tenant: UUID,
+    fixed: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    values = {tenant_column: f"'{tenant}'", **fixed}
     for name, kind in await truth.fetch(REQUIRED_COLUMNS, table):
         values.setdefault(name, BY_COLUMN.get((table, name)) or BY_TYPE[kind])
     names = ", ".join(f'"{name}"' for name in values)
@@ -189,6 +211,57 @@ async def test_a_tenant_can_write_no_row_for_another(
     for table, column in tables.items():
         with pytest.raises(DBAPIError, match=r"row-level security|permission denied"):
             await as_application(engine, OURS, await insertion(truth, table, column, THEIRS))
+
+
+async def test_a_tenant_can_give_no_row_of_its_own_to_another(
+    tables: dict[str, str], engine: AsyncEngine, truth: asyncpg.Connection
+):
+    for table, column in tables.items():
+        with pytest.raises(DBAPIError, match=r"row-level security|permission denied"):
+            await as_application(engine, OURS, f"UPDATE {table} SET {column} = '{THEIRS}'")
+        assert await truth.fetchval(f"SELECT count(*) FROM {table} WHERE {column} = $1", THEIRS) == 1, table
+
+
+async def test_a_row_of_anothers_is_not_overwritten_by_one_of_the_same_key(
+    tables: dict[str, str], engine: AsyncEngine, truth: asyncpg.Connection
+):
+    tried = 0
+    for table, column in tables.items():
+        keys = [row["attname"] for row in await truth.fetch(KEY_COLUMNS, table)]
+        if column in keys:
+            continue
+        theirs = await truth.fetchrow(f"SELECT * FROM {table} WHERE {column} = $1", THEIRS)
+        assert theirs is not None
+        ours = await insertion(truth, table, column, OURS, {key: f"'{theirs[key]}'" for key in keys})
+        with pytest.raises(DBAPIError, match=r"row-level security|permission denied"):
+            await as_application(
+                engine, OURS, f"{ours} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {column} = '{OURS}'"
+            )
+        tried += 1
+
+    assert tried > 3
+
+
+async def test_every_table_without_a_tenant_is_known_to_hold_nothing_of_one(truth: asyncpg.Connection):
+    found = await truth.fetch(
+        "SELECT relname FROM pg_class c WHERE relkind IN ('r', 'p') AND NOT relispartition"
+        " AND relnamespace = 'public'::regnamespace AND relname <> 'tenant' AND NOT EXISTS"
+        " (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id')"
+    )
+
+    assert {row["relname"] for row in found} == OF_THE_INSTALLATION
+
+
+async def test_the_application_does_nothing_with_the_rights_of_somebody_else(truth: asyncpg.Connection):
+    views = await truth.fetch(
+        "SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+    )
+    functions = await truth.fetch(
+        "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+        " AND has_function_privilege('qs_app', oid, 'EXECUTE')"
+    )
+
+    assert (views, functions) == ([], [])
 
 
 async def test_a_connection_forgets_its_tenant_with_the_transaction(

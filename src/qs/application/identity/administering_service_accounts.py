@@ -1,14 +1,29 @@
-"""Operators create accounts for machines and disable them."""
+"""Administrators create accounts for machines, give them new secrets and disable them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from qs.application.identity.ports import IdentityUnitOfWorkFactory, Secrets, SystemClock
+from qs.application.identity.ports import (
+    IdentityUnitOfWork,
+    IdentityUnitOfWorkFactory,
+    Secrets,
+    SystemClock,
+)
 from qs.domain.identity.accounts import ServiceAccount, new_account_name
-from qs.domain.identity.errors import ServiceAccountAbsent, ServiceAccountNameTaken
+from qs.domain.identity.errors import (
+    ServiceAccountAbsent,
+    ServiceAccountDisabled,
+    ServiceAccountNameTaken,
+)
 from qs.domain.identity.scopes import grantable
 from qs.domain.kernel.ids import PLATFORM_TENANT, IdGenerator
+
+AccountRef = str | UUID
+"""A service account by name or by id."""
+
+# Secret scanners know it.
+_PREFIX = "qss_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class ServiceAccountAdministration:
         """
         held = grantable(scopes, platform=tenant_id == PLATFORM_TENANT)
         account_id = self._ids()
-        secret = self._secrets.mint("qss_")
+        secret = self._secrets.mint(_PREFIX)
         account = ServiceAccount(
             id=account_id,
             tenant_id=tenant_id,
@@ -63,6 +78,7 @@ class ServiceAccountAdministration:
             await uow.audit.add(
                 "service_account.created", "service_account", account_id, actor=actor, detail=detail
             )
+            account = await _locked(uow, account_id)
             await uow.commit("service_account.create")
         return NewServiceAccount(account, secret)
 
@@ -71,19 +87,52 @@ class ServiceAccountAdministration:
         async with self._unit_of_work(tenant_id) as uow:
             return await uow.service_accounts.all()
 
-    async def disable(self, tenant_id: UUID, name: str, *, actor: str) -> ServiceAccount:
+    async def get(self, tenant_id: UUID, account_id: UUID) -> ServiceAccount:
+        """Raises ServiceAccountAbsent."""
+        async with self._unit_of_work(tenant_id) as uow:
+            account = await uow.service_accounts.get(account_id)
+        if account is None:
+            raise ServiceAccountAbsent
+        return account
+
+    async def renew_secret(self, tenant_id: UUID, which: AccountRef, *, actor: str) -> NewServiceAccount:
+        """The account with a new secret, beside which the old one works no more; its tokens go on until they expire.
+
+        Raises:
+            ServiceAccountAbsent: the tenant has no such account.
+            ServiceAccountDisabled: it gets no tokens, whatever its secret.
+        """
+        secret = self._secrets.mint(_PREFIX)
+        async with self._unit_of_work(tenant_id) as uow:
+            account = await _locked(uow, which)
+            if not account.is_enabled:
+                raise ServiceAccountDisabled
+            await uow.service_accounts.set_secret_digest(account.id, self._secrets.digest(secret))
+            await uow.audit.add("service_account.secret_renewed", "service_account", account.id, actor=actor)
+            await uow.commit("service_account.renew_secret")
+        return NewServiceAccount(account, secret)
+
+    async def disable(self, tenant_id: UUID, which: AccountRef, *, actor: str) -> ServiceAccount:
         """The account gets no more tokens and those it has stop working; disabling again changes nothing.
 
         Raises:
             ServiceAccountAbsent: the tenant has no such account.
         """
         async with self._unit_of_work(tenant_id) as uow:
-            account = await uow.service_accounts.named(name)
-            if account is None:
-                raise ServiceAccountAbsent(name)
+            account = await _locked(uow, which)
             if account.is_enabled:
                 await uow.service_accounts.disable(account.id, self._clock())
                 await uow.audit.add("service_account.disabled", "service_account", account.id, actor=actor)
-                account = await uow.service_accounts.named(name) or account
+                account = await _locked(uow, account.id)
                 await uow.commit("service_account.disable")
             return account
+
+
+async def _locked(uow: IdentityUnitOfWork, which: AccountRef) -> ServiceAccount:
+    if isinstance(which, UUID):
+        account = await uow.service_accounts.lock(which)
+    else:
+        account = await uow.service_accounts.lock_named(which)
+    if account is None:
+        raise ServiceAccountAbsent(None if isinstance(which, UUID) else which)
+    return account

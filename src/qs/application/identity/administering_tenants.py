@@ -1,22 +1,29 @@
 """Operators create tenants and change what is true of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
 
 from qs.application.identity.ports import AccountDirectory, IdentityUnitOfWork, IdentityUnitOfWorkFactory
+from qs.application.kernel.preconditions import PreconditionFailed
 from qs.domain.identity.errors import SlugTaken, TenantAbsent, TenantChanged, TenantReserved
-from qs.domain.identity.tenant import StaffContact, Tenant, TenantStatus
+from qs.domain.identity.tenant import NO_LIMITS, Quotas, StaffContact, Tenant, TenantStatus
 from qs.domain.kernel.ids import PLATFORM_TENANT, IdGenerator
+from qs.domain.kernel.quotas import Quota
+
+TenantRef = str | UUID
+"""A tenant by its short name or by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantChange:
-    """What shall be true of a tenant; None leaves it as it is."""
+    """What shall be true of a tenant; None leaves it as it is, as does a quota that is not among ``quotas``."""
 
     name: str | None = None
     timezone: str | None = None
     staff_contacts: Iterable[StaffContact] | None = None
     status: TenantStatus | None = None
+    quotas: Mapping[Quota, int | None] | None = None
 
 
 class TenantAdministration:
@@ -27,19 +34,30 @@ class TenantAdministration:
         self._unit_of_work = unit_of_work
         self._ids = ids
 
-    async def create(self, slug: str, name: str, timezone: str, *, actor: str) -> Tenant:
+    async def create(
+        self,
+        slug: str,
+        name: str,
+        timezone: str,
+        *,
+        actor: str,
+        staff_contacts: Iterable[StaffContact] = (),
+        quotas: Quotas = NO_LIMITS,
+    ) -> Tenant:
         """A new tenant, with the starter scales in its catalogue.
 
         Raises:
             TenantInvalid, UnknownZone: a field is unfit.
             SlugTaken: there is one of that short name.
         """
-        tenant = Tenant.create(self._ids(), slug, name, timezone)
+        tenant = Tenant.create(
+            self._ids(), slug, name, timezone, staff_contacts=staff_contacts, quotas=quotas
+        )
         async with self._unit_of_work(tenant.id) as uow:
             if not await uow.tenants.add(tenant):
                 raise SlugTaken(slug)
             await uow.starter_scales.add()
-            detail = {"slug": slug, "timezone": timezone}
+            detail = {"slug": slug, "timezone": timezone, "quotas": asdict(quotas)}
             await uow.audit.add("tenant.created", "tenant", tenant.id, actor=actor, detail=detail)
             await uow.commit("tenant.create")
         return tenant
@@ -48,47 +66,61 @@ class TenantAdministration:
         """All tenants by slug, without their contacts."""
         return await self._directory.tenants()
 
-    async def show(self, slug: str) -> Tenant:
+    async def show(self, which: TenantRef) -> Tenant:
         """The tenant with its contacts. Raises TenantAbsent, TenantReserved."""
-        async with await self._unit_of(slug) as uow:
-            return await _existing(uow, slug)
+        async with await self._unit_of(which) as uow:
+            return await _existing(uow, which)
 
-    async def change(self, slug: str, change: TenantChange, *, actor: str) -> Tenant:
-        """Makes the change true; one that is true already writes nothing.
+    async def change(
+        self, which: TenantRef, change: TenantChange, *, actor: str, version: int | None = None
+    ) -> Tenant:
+        """Makes the change true; one that is true already writes nothing. ``version`` is the one that was read.
 
         Raises:
             TenantAbsent, TenantReserved: there is no such tenant, or it is not an operator's to change.
             TenantInvalid, UnknownZone: a field is unfit.
+            PreconditionFailed: it is no longer at that version.
             TenantChanged: somebody else changed the tenant at the same moment.
         """
-        async with await self._unit_of(slug) as uow:
-            tenant = await _existing(uow, slug)
+        async with await self._unit_of(which) as uow:
+            tenant = await _existing(uow, which)
+            if version is not None and tenant.version != version:
+                raise PreconditionFailed
             _apply(change, tenant)
             if not tenant.changes:
                 return tenant
             if "timezone" in tenant.changes:
                 await uow.zones.change_to(tenant.timezone, uow.now)
             if not await uow.tenants.save(tenant):
-                raise TenantChanged
-            detail = {"fields": tenant.changes, "timezone": tenant.timezone, "status": tenant.status}
+                raise TenantChanged if version is None else PreconditionFailed
+            detail = {
+                "fields": tenant.changes,
+                "timezone": tenant.timezone,
+                "status": tenant.status,
+                "quotas": asdict(tenant.quotas),
+            }
             await uow.audit.add("tenant.changed", "tenant", tenant.id, actor=actor, detail=detail)
             await uow.commit("tenant.change")
         return tenant
 
-    async def _unit_of(self, slug: str) -> IdentityUnitOfWork:
-        tenant_id = await self._directory.tenant_id(slug)
+    async def _unit_of(self, which: TenantRef) -> IdentityUnitOfWork:
+        tenant_id = which if isinstance(which, UUID) else await self._directory.tenant_id(which)
         if tenant_id is None:
-            raise TenantAbsent(slug)
+            raise _absent(which)
         if tenant_id == PLATFORM_TENANT:
             raise TenantReserved
         return self._unit_of_work(tenant_id)
 
 
-async def _existing(uow: IdentityUnitOfWork, slug: str) -> Tenant:
+async def _existing(uow: IdentityUnitOfWork, which: TenantRef) -> Tenant:
     tenant = await uow.tenants.get()
     if tenant is None:
-        raise TenantAbsent(slug)
+        raise _absent(which)
     return tenant
+
+
+def _absent(which: TenantRef) -> TenantAbsent:
+    return TenantAbsent(None if isinstance(which, UUID) else which)
 
 
 def _apply(change: TenantChange, tenant: Tenant) -> None:
@@ -98,6 +130,8 @@ def _apply(change: TenantChange, tenant: Tenant) -> None:
         tenant.move_to(change.timezone)
     if change.staff_contacts is not None:
         tenant.notify(change.staff_contacts)
+    if change.quotas:
+        tenant.limit(change.quotas)
     if change.status is TenantStatus.SUSPENDED:
         tenant.suspend()
     elif change.status is TenantStatus.ACTIVE:

@@ -4,11 +4,12 @@ import secrets
 from dataclasses import dataclass, field
 
 from qs.application.identity.ports import IdentityUnitOfWorkFactory, Passwords
+from qs.domain.identity.accounts import ADMINISTRATOR
 from qs.domain.identity.credentials import new_password, new_username
 from qs.domain.identity.errors import UsernameTaken
 from qs.domain.kernel.ids import DEFAULT_TENANT, IdGenerator
 
-_ADMIN = "admin"
+_NAME = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,14 @@ class Bootstrap:
             return None
         async with self._unit_of_work(DEFAULT_TENANT) as uow:
             await uow.be_alone("first_administrator")
-            if await uow.users.any_with_role(_ADMIN):
+            if await uow.users.any_with_role(ADMINISTRATOR):
                 return None
-            name = new_username(username or _ADMIN)
+            name = new_username(username or ADMINISTRATOR)
             text = new_password(password or secrets.token_urlsafe(12), name)
             user_id = self._ids()
-            if not await uow.users.add(user_id, name, await self._passwords.hash(text), [_ADMIN]):
+            if not await uow.users.add(user_id, name, await self._passwords.hash(text), [ADMINISTRATOR]):
                 raise UsernameTaken(name)
-            detail = {"username": name, "roles": [_ADMIN]}
+            detail = {"username": name, "roles": [ADMINISTRATOR]}
             await uow.audit.add("user.created", "user", user_id, actor="system:bootstrap", detail=detail)
             await uow.commit("bootstrap")
         return FirstAdministrator(name, None if chosen else text)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from qs.application.kernel.quotas import require_room
 from qs.application.plan.finding import found_plan
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
 from qs.application.plan.present import present
 from qs.application.plan.saving import save_tasks
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
+from qs.domain.kernel.quotas import Quota
 from qs.domain.kernel.zones import UnknownZone, zone
 from qs.domain.plan.editing import Change, revise
 from qs.domain.plan.errors import RemindersUnavailable, SeveralInvalid, StaleVersion, UnknownScale
@@ -69,7 +71,7 @@ class PlanAuthoring:
         """A new active plan.
 
         Raises:
-            Invalid: every problem of every field at once; RemindersUnavailable.
+            Invalid: every problem of every field at once; RemindersUnavailable, QuotaReached.
         """
         _refuse_reminders(fields)
         async with self._uow(tenant_id) as uow:
@@ -82,6 +84,7 @@ class PlanAuthoring:
                 self._new_id(), tenant_id, given["scale_code"], schedule, terms, timezone, uow.now, uow.now
             )
             plan.announce(uow.now)
+            await require_room(uow.quotas, Quota.ACTIVE_PLANS, uow.plans.count_active)
             await uow.plans.add(plan)
             await uow.events.add(plan.recorded)
             await uow.audit.add("plan.created", "plan", plan.id, actor=actor)

@@ -11,6 +11,7 @@ from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactor
 from qs.application.plan.row_reading import EnrollmentRow, read_row
 from qs.domain.kernel.errors import Invalid, Problem, QsError
 from qs.domain.kernel.ids import IdGenerator
+from qs.domain.kernel.quotas import Quota, QuotaReached
 from qs.domain.plan.enrollment import Enrollment, Newcomer, enroll
 from qs.domain.plan.errors import ExternalIdTaken, TesteeAbsent
 from qs.domain.plan.plan import AssessmentPlan
@@ -70,12 +71,14 @@ class BulkResult:
 
 @dataclass(slots=True)
 class _Chunk:
-    """What one transaction works on and makes."""
+    """What one transaction works on and makes; with a ``quota`` at most ``room`` new people."""
 
     plan: AssessmentPlan
     people: dict[UUID, Testee]
     by_external: dict[str, UUID]
     rounds: dict[UUID, list[Enrollment]]
+    quota: int | None
+    room: int
     new_people: list[Testee] = field(default_factory=list)
     enrollments: list[Enrollment] = field(default_factory=list)
     tasks: list[AssessmentTask] = field(default_factory=list)
@@ -100,6 +103,8 @@ class BulkEnrolling:
         on_progress: Callable[[int], None] | None = None,
     ) -> BulkResult:
         """Enrolls each row; a failing row leaves the others alone unless ``all_or_nothing`` is asked.
+
+        Rows that would create more testees than the tenant's quota has room for fail (``quota.reached``).
 
         A row names a testee by ``testee_id`` or ``external_id`` (an unknown external one is created, a known
         one left as it is) and a ``start_date``. ``on_progress`` is told how many rows are done.
@@ -178,7 +183,9 @@ class BulkEnrolling:
         wanted = [row.testee_id for _, row in rows if row.testee_id is not None]
         people = dict(await uow.testees.lock_many([*wanted, *by_external.values()]))
         rounds = await uow.enrollments.rounds_of(plan.id, list(people))
-        return _Chunk(plan, people, by_external, {k: list(v) for k, v in rounds.items()})
+        quota = await uow.quotas.limit(Quota.TESTEES) if len(by_external) < len(set(external)) else None
+        room = 0 if quota is None else quota - await uow.testees.count()
+        return _Chunk(plan, people, by_external, {k: list(v) for k, v in rounds.items()}, quota, room)
 
     def _enroll_row(
         self, chunk: _Chunk, number: int, row: EnrollmentRow, uow: PlanUnitOfWork, tenant_id: UUID
@@ -214,6 +221,8 @@ class BulkEnrolling:
         if testee_id is None and row.external_id is not None:
             testee_id = chunk.by_external.get(row.external_id)
             if testee_id is None:
+                if chunk.quota is not None and len(chunk.new_people) >= chunk.room:
+                    raise QuotaReached(Quota.TESTEES, chunk.quota)
                 return row.new_testee(self._new_id(), tenant_id, uow.now), True
         person = chunk.people.get(testee_id) if testee_id is not None else None
         if person is None:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from qs.application.kernel.quotas import require_room
 from qs.application.plan.finding import TesteeRef, found_plan, found_testee
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
 from qs.application.plan.steering import terminate_enrollment
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
+from qs.domain.kernel.quotas import Quota
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.testee import Contact, Guardian, OptOut, Testee
 
@@ -39,11 +41,12 @@ class TesteeKeeping:
         self._new_id = new_id
 
     async def create(self, tenant_id: UUID, profile: Profile, *, actor: str) -> Testee:
-        """A new testee. Raises ExternalIdTaken, UnknownOptOutPlan."""
+        """A new testee. Raises ExternalIdTaken, UnknownOptOutPlan, QuotaReached."""
         async with self._uow(tenant_id) as uow:
             await self._check_plans(uow, profile)
             testee = Testee(self._new_id(), tenant_id, uow.now, uow.now)
             _take_over(testee, profile)
+            await require_room(uow.quotas, Quota.TESTEES, uow.testees.count)
             await uow.testees.add_many([testee])
             await uow.audit.add("testee.created", "testee", testee.id, actor=actor)
             await uow.commit("testee.create")
@@ -103,6 +106,7 @@ class TesteeKeeping:
                 await terminate_enrollment(uow, enrollment.id, "testee_erased", actor=actor)
             if testee.erase(uow.now):
                 await uow.testees.save(testee)
+                await uow.testees.forget_answers(testee.id)
                 await uow.events.add(testee.recorded)
                 detail = {"enrollments": len(live)}
                 await uow.audit.add("testee.erased", "testee", testee.id, actor=actor, detail=detail)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from qs.application.kernel.quotas import Quotas
 from qs.application.kernel.unit_of_work import UnitOfWork
 from qs.domain.plan.enrollment import Enrollment
 from qs.domain.plan.explaining import Fact
@@ -81,7 +82,15 @@ class TesteeRepository(Protocol):
 
     async def save(self, testee: Testee) -> None: ...
 
+    async def forget_answers(self, testee_id: UUID) -> None:
+        """What was answered when the testee was created is kept no longer, should that request be repeated."""
+        ...
+
     async def list(self, page: Page) -> tuple[Sequence[Testee], int]: ...
+
+    async def count(self) -> int:
+        """Those that are not erased."""
+        ...
 
 
 class PlanRepository(Protocol):
@@ -100,6 +109,8 @@ class PlanRepository(Protocol):
     ) -> tuple[Sequence[AssessmentPlan], int]: ...
 
     async def of_testee(self, testee_id: UUID, page: Page) -> tuple[Sequence[AssessmentPlan], int]: ...
+
+    async def count_active(self) -> int: ...
 
 
 class EnrollmentRepository(Protocol):
@@ -231,6 +242,9 @@ class PlanUnitOfWork(UnitOfWork, Protocol):
 
     @property
     def due(self) -> DueTasks: ...
+
+    @property
+    def quotas(self) -> Quotas: ...
 
     async def tenant_timezone(self) -> str | None:
         """The zone of the tenant, for plans that name none."""

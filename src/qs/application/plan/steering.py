@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from qs.application.kernel.quotas import require_room
 from qs.application.plan.finding import TesteeRef, found_enrollment, found_plan, found_testee
 from qs.application.plan.ports import Lock, PlanUnitOfWork, PlanUnitOfWorkFactory
 from qs.application.plan.present import present
 from qs.application.plan.saving import save_tasks
+from qs.domain.kernel.quotas import Quota
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.plan import AssessmentPlan, ResumePolicy
@@ -54,12 +56,13 @@ class PlanSteering:
         actor: str,
         version: int | None = None,
     ) -> AssessmentPlan:
-        """Enrollments that were paused by themselves are left alone."""
+        """Enrollments that were paused by themselves are left alone. Raises QuotaReached."""
         async with self._uow(tenant_id) as uow:
             plan, now = await _locked(uow, plan_id, version)
             paused_at = plan.paused_at
             if plan.resume(policy, now):
                 assert paused_at is not None
+                await require_room(uow.quotas, Quota.ACTIVE_PLANS, uow.plans.count_active)
 
                 def change(
                     enrollment: Enrollment, tasks: Sequence[AssessmentTask], _: datetime

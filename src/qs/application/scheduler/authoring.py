@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from qs.application.kernel.preconditions import PreconditionFailed
+from qs.application.kernel.quotas import require_room
 from qs.application.scheduler.chains import Start, starts_of_chains
 from qs.application.scheduler.compiling import Calendars, CompiledJob, JobCompiling
 from qs.application.scheduler.job_documents import write_job
 from qs.application.scheduler.job_firing import broken, calendars_of
 from qs.application.scheduler.job_ports import JobUnitOfWork, JobUnitOfWorkFactory, Wake
-from qs.application.scheduler.job_sets import all_jobs
+from qs.application.scheduler.job_sets import all_jobs, beyond_quota, jobs_counted
 from qs.domain.kernel.errors import Invalid, Problem, QsError
 from qs.domain.kernel.ids import IdGenerator
+from qs.domain.kernel.quotas import Quota
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.errors import CalendarAbsent, CalendarInUse, JobAbsent, JobNameTaken, JobReadOnly
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource, JobStatus, refuse_cycles
@@ -59,9 +61,10 @@ class JobAuthoring:
     async def create(
         self, tenant_id: UUID, definition: JobDefinition, *, actor: str, owner: str | None = None
     ) -> Job:
-        """The stored job. Raises Invalid, JobNameTaken, ChainCycle."""
+        """The stored job. Raises Invalid, JobNameTaken, ChainCycle, QuotaReached."""
         async with self._unit_of_work(tenant_id) as uow:
             job = await self._new(uow, definition, JobSource.STORED, owner)
+            await require_room(uow.quotas, Quota.JOBS, jobs_counted(uow))
             if not await uow.jobs.add(job):
                 raise JobNameTaken(definition.name)
             await self._finish(uow, "job.create", job, actor)
@@ -127,10 +130,12 @@ class JobAuthoring:
 
         ``prune`` removes the owner's jobs that are not in the set; nobody else's is ever touched. ``tolerant`` keeps
         a job that cannot be carried out as one with a config error, and leaves out one whose name another owner
-        has; without it the whole set is refused. ``problems`` are those of jobs that could not be read as a whole.
+        has, and those the tenant's quota has no room for; without it the whole set is refused. ``problems`` are
+        those of jobs that could not be read as a whole.
 
         Raises:
             Invalid: with the name of each wrong job in its problems' pointers.
+            QuotaReached: the tenant would have more jobs than it may.
         """
         unreadable = problems or {}
         async with self._unit_of_work(tenant_id) as uow:
@@ -151,7 +156,12 @@ class JobAuthoring:
                 await uow.jobs.lock(job.id for job in (*changed, *pruned))
             changes: list[Change] = []
             found: list[Problem] = []
+            new = [name for name in wanted if name not in known]
+            excess = await beyond_quota(uow, new, len(pruned), tolerant=tolerant)
             for definition in definitions:
+                if definition.name in excess:
+                    changes.append(Change(definition.name, "refused", problem=excess[definition.name]))
+                    continue
                 try:
                     changes.append(
                         await self._apply_one(

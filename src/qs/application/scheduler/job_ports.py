@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from qs.application.kernel.quotas import Quotas
 from qs.application.kernel.unit_of_work import UnitOfWork
 from qs.application.scheduler.ports import SwitchRepository
 from qs.domain.scheduler.calendars import Calendar
@@ -67,6 +68,17 @@ class Held:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedOutput:
+    """A part of what an attempt wrote, with its offset in the whole output of the execution, in bytes."""
+
+    held: Held
+    attempt: int
+    position: int
+    stream: str
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptWrite:
     """The end of one attempt, and where its execution stands then.
@@ -122,6 +134,10 @@ class JobRepository(Protocol):
 
     async def due(self, limit: int) -> Sequence[Job]:
         """Jobs whose time has come, locked, the longest due first; those that others hold are left out."""
+        ...
+
+    async def due_at(self, at: datetime, limit: int) -> Sequence[Job]:
+        """Jobs whose time will have come at ``at``, locked; those of which something is active are left out as well."""
         ...
 
     async def advance(self, moves: Sequence[Advance]) -> None: ...
@@ -253,8 +269,8 @@ class RunRepository(Protocol):
 
     async def attempts(self, execution_id: UUID) -> Sequence[Mapping[str, Any]]: ...
 
-    async def append_output(self, held: Held, attempt: int, pieces: Sequence[tuple[int, str, bytes]]) -> None:
-        """Keeps pieces of output, each with its offset in the whole and its stream, if the execution is still held."""
+    async def append_output(self, pieces: Sequence[PlacedOutput]) -> None:
+        """Keeps pieces of output whose executions are still held; one that is there already is left as it is."""
         ...
 
     async def output_end(self, execution_id: UUID) -> int:
@@ -325,11 +341,16 @@ class JobUnitOfWork(UnitOfWork, Protocol):
     notices: NoticeRepository
     calendars: CalendarRepository
     switch: SwitchRepository
+    quotas: Quotas
 
     async def system_now(self) -> datetime: ...
 
     async def hurry(self) -> None:
         """Lets the database end this transaction if this process stops in the middle of it."""
+        ...
+
+    async def wait_until(self, at: datetime) -> None:
+        """Returns when it is ``at`` by the database's clock; at once when that is past."""
         ...
 
     async def wake(self, *channels: Wake) -> None:
@@ -355,6 +376,10 @@ class AcrossTenants(Protocol):
     """Finds where something is to be done, without seeing what."""
 
     async def due(self) -> Due: ...
+
+    async def due_at(self, at: datetime, limit: int) -> Sequence[UUID]:
+        """Tenants that are not stopped and have a job whose time comes at ``at``."""
+        ...
 
     async def waiting(self) -> Sequence[UUID]:
         """Tenants with executions that wait for a worker."""

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from qs.application.kernel.quotas import Count
 from qs.application.scheduler.compiling import Calendars, CompiledJob, JobCompiling
 from qs.application.scheduler.job_firing import calendars_of
 from qs.application.scheduler.job_ports import JobFilter, JobUnitOfWork, JobUnitOfWorkFactory
+from qs.domain.kernel.quotas import Quota, QuotaReached
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource, refuse_cycles
 
 _PAGE = 1000
@@ -62,3 +64,31 @@ async def all_jobs(uow: JobUnitOfWork) -> list[Job]:
         found += page
         page = await uow.jobs.list(JobFilter(after=page[-1].definition.name), offset=0, size=_PAGE)
     return found
+
+
+def jobs_counted(uow: JobUnitOfWork) -> Count:
+    """How many jobs the tenant has, when asked."""
+
+    async def count() -> int:
+        return await uow.jobs.count(JobFilter())
+
+    return count
+
+
+async def beyond_quota(
+    uow: JobUnitOfWork, new: Sequence[str], pruned: int, *, tolerant: bool
+) -> Mapping[str, str]:
+    """Which of the ``new`` jobs of a set the tenant's quota has no room for, once ``pruned`` of its jobs are gone, and why.
+
+    Raises:
+        QuotaReached: there are any, and the set is not ``tolerant`` of being carried out in part.
+    """
+    limit = await uow.quotas.limit(Quota.JOBS) if new else None
+    if limit is None:
+        return {}
+    # Counted anew: a job may have been created since the set was read and before nobody else could.
+    room = max(limit - await uow.jobs.count(JobFilter()), 0) + pruned
+    excess = new[room:]
+    if excess and not tolerant:
+        raise QuotaReached(Quota.JOBS, limit)
+    return dict.fromkeys(excess, str(QuotaReached(Quota.JOBS, limit)))

@@ -10,6 +10,9 @@ from qs.domain.identity.errors import RoleUnknown, ServiceAccountInvalid
 from qs.domain.identity.scopes import ROLES
 from qs.domain.kernel.errors import Problem
 
+ADMINISTRATOR = "admin"
+"""The role without whose holders nobody could let anybody in."""
+
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 

@@ -128,9 +128,10 @@ class ServiceAccountInvalid(Invalid):
 
 class TenantAbsent(Absent):
     code = "tenant.absent"
+    sentence = "there is no such tenant; check the id, or see the list of tenants"
 
-    def __init__(self, slug: str) -> None:
-        super().__init__(f"there is no tenant {slug!r}; see `qs tenant list`")
+    def __init__(self, slug: str | None = None) -> None:
+        super().__init__(None if slug is None else f"there is no tenant {slug!r}; see `qs tenant list`")
 
 
 class SlugTaken(Refused):
@@ -152,11 +153,38 @@ class TenantChanged(Refused):
     sentence = "somebody else changed this tenant at the same time; read it again and repeat the change"
 
 
+class TenantsForOperators(Forbidden):
+    code = "tenant.for_operators"
+    sentence = (
+        "tenants are created, suspended and given quotas by administrators of the default tenant, which the caller is "
+        "not; leave status and quotas out, or ask one of them"
+    )
+
+
+class OwnTenantSuspended(Refused):
+    code = "tenant.own"
+    sentence = (
+        "this is the tenant the caller belongs to, and suspending it would shut the caller out; "
+        "use `qs tenant set` where qs runs if that is meant"
+    )
+
+
 class UserAbsent(Absent):
     code = "user.absent"
+    sentence = "there is no such user in this tenant; check the id, or see the list of users"
 
-    def __init__(self, username: str) -> None:
-        super().__init__(f"there is no user {username!r} in this tenant; see `qs user list`")
+    def __init__(self, username: str | None = None) -> None:
+        super().__init__(
+            None if username is None else f"there is no user {username!r} in this tenant; see `qs user list`"
+        )
+
+
+class LastAdministrator(Refused):
+    code = "user.last_administrator"
+    sentence = (
+        "this is the last administrator of the tenant who may log in, and without one nobody could let others in; "
+        "give another user the role admin first"
+    )
 
 
 class UsernameTaken(Refused):
@@ -170,11 +198,23 @@ class UsernameTaken(Refused):
 
 class ServiceAccountAbsent(Absent):
     code = "service_account.absent"
+    sentence = (
+        "there is no such service account in this tenant; check the id, or see the list of service accounts"
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None = None) -> None:
         super().__init__(
-            f"there is no service account {name!r} in this tenant; see `qs service-account list`"
+            None
+            if name is None
+            else f"there is no service account {name!r} in this tenant; see `qs service-account list`"
         )
+
+
+class ServiceAccountDisabled(Refused):
+    code = "service_account.disabled"
+    sentence = (
+        "this service account is disabled, so no secret of it would work; create another service account"
+    )
 
 
 class ServiceAccountNameTaken(Refused):

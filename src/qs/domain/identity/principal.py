@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from qs.domain.kernel.ids import PLATFORM_TENANT
+from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
 
 
 class Kind(StrEnum):
@@ -36,6 +36,11 @@ class Principal:
     def home_tenant(self) -> UUID:
         """The tenant that owns what this caller leaves behind: executions, audit rows, idempotency keys."""
         return self.tenant_id or PLATFORM_TENANT
+
+    @property
+    def acts_for_installation(self) -> bool:
+        """Whether it speaks for all tenants: a platform account, or an administrator of the tenant qs began with."""
+        return self.is_platform or (self.tenant_id == DEFAULT_TENANT and self.may("admin"))
 
     @property
     def actor(self) -> str:

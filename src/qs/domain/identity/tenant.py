@@ -1,8 +1,8 @@
-"""A tenant: the organisation that owns rows, its zone, and whom to tell about what goes wrong."""
+"""A tenant: the organisation that owns rows, its zone, its quotas, and whom to tell about what goes wrong."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from qs.domain.identity.errors import TenantInvalid, TenantReserved
 from qs.domain.kernel import zones
 from qs.domain.kernel.errors import Problem
 from qs.domain.kernel.ids import PLATFORM_TENANT
+from qs.domain.kernel.quotas import MOST, Quota
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f<>,;\"]{1,64}@[^@\s\x00-\x1f\x7f<>,;\"]{1,189}")
@@ -29,6 +30,18 @@ class StaffContact:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much a tenant may have of what; None is any number. The fields are the members of Quota."""
+
+    max_testees: int | None = None
+    max_active_plans: int | None = None
+    max_jobs: int | None = None
+
+
+NO_LIMITS = Quotas()
+
+
 @dataclass(slots=True, eq=False)
 class Tenant:
     """``timezone`` is an IANA name. ``version`` is the stored one, which a change must still find."""
@@ -39,22 +52,39 @@ class Tenant:
     timezone: str
     status: TenantStatus = TenantStatus.ACTIVE
     staff_contacts: tuple[StaffContact, ...] = ()
+    quotas: Quotas = NO_LIMITS
     version: int = 1
     _changed: list[str] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
-    def create(cls, tenant_id: UUID, slug: str, name: str, timezone: str) -> "Tenant":
-        """A new, active tenant without contacts.
+    def create(
+        cls,
+        tenant_id: UUID,
+        slug: str,
+        name: str,
+        timezone: str,
+        *,
+        staff_contacts: Iterable[StaffContact] = (),
+        quotas: Quotas = NO_LIMITS,
+    ) -> "Tenant":
+        """A new, active tenant.
 
         Raises:
-            TenantInvalid: the slug or the name is unfit.
+            TenantInvalid: the slug, the name, a contact or a quota is unfit.
             UnknownZone: there is no such zone.
         """
         if not _SLUG.fullmatch(slug):
             detail = "must be 1 to 63 of a-z, 0-9 and -, and begin with a letter or digit"
             raise TenantInvalid([Problem("/slug", detail)])
         zones.zone(timezone)
-        return cls(tenant_id, slug, _fit_name(name), timezone)
+        return cls(
+            tenant_id,
+            slug,
+            _fit_name(name),
+            timezone,
+            staff_contacts=_fit_contacts(staff_contacts),
+            quotas=_fit_quotas(quotas),
+        )
 
     @property
     def is_active(self) -> bool:
@@ -77,6 +107,11 @@ class Tenant:
     def notify(self, contacts: Iterable[StaffContact]) -> None:
         """From now on staff are told there, and nowhere else. Raises TenantInvalid for an unfit contact."""
         self._set("staff_contacts", _fit_contacts(contacts))
+
+    def limit(self, limits: Mapping[Quota, int | None]) -> None:
+        """Sets these quotas and leaves the others. What is there already stays. Raises TenantInvalid."""
+        named = {quota.value: most for quota, most in limits.items()}
+        self._set("quotas", _fit_quotas(replace(self.quotas, **named)))
 
     def suspend(self) -> None:
         """Nobody of this tenant gets in any more."""
@@ -113,3 +148,14 @@ def _fit_contacts(contacts: Iterable[StaffContact]) -> tuple[StaffContact, ...]:
     if problems:
         raise TenantInvalid(problems)
     return kept
+
+
+def _fit_quotas(quotas: Quotas) -> Quotas:
+    problems = [
+        Problem(f"/quotas/{name}", f"must be 0 to {MOST}, or null for any number")
+        for name, most in asdict(quotas).items()
+        if most is not None and not 0 <= most <= MOST
+    ]
+    if problems:
+        raise TenantInvalid(problems)
+    return quotas

@@ -11,7 +11,8 @@ from qs.application.identity.ports import KnownApiKey, KnownClient, KnownUser
 from qs.domain.identity.principal import Kind
 from qs.domain.identity.tenant import Tenant, TenantStatus
 from qs.domain.kernel.ids import PLATFORM_TENANT
-from qs.infra.identity.rows import api_key_of, service_account_of
+from qs.domain.kernel.quotas import Quota
+from qs.infra.identity.rows import api_key_of, quotas_of, service_account_of
 from qs.infra.identity.tables import api_key, app_user, refresh_token, service_account, tenant
 from qs.infra.postgres.roles import IDENTITY
 
@@ -97,12 +98,21 @@ class SqlAccountDirectory:
             tenant.c.timezone,
             tenant.c.status,
             tenant.c.version,
+            *(tenant.c[quota.value] for quota in Quota),
         )
         query = select(*columns).where(tenant.c.id != PLATFORM_TENANT).order_by(tenant.c.slug)
         async with self._reading() as connection:
             rows = (await connection.execute(query)).all()
         return [
-            Tenant(row.id, row.slug, row.name, row.timezone, TenantStatus(row.status), version=row.version)
+            Tenant(
+                row.id,
+                row.slug,
+                row.name,
+                row.timezone,
+                TenantStatus(row.status),
+                quotas=quotas_of(row._mapping),
+                version=row.version,
+            )
             for row in rows
         ]
 

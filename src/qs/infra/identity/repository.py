@@ -1,6 +1,7 @@
 """The identity context's rows of one tenant. Each statement names the tenant, besides the policies that hide others."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.domain.identity.accounts import ServiceAccount, User
 from qs.domain.identity.tenant import Tenant, TenantStatus
-from qs.infra.identity.rows import service_account_of, user_of
+from qs.infra.identity.rows import quotas_of, service_account_of, user_of
 from qs.infra.identity.staff_contacts import PersonalCipher, seal, unseal
 from qs.infra.identity.tables import app_user, service_account, tenant
 
@@ -22,7 +23,14 @@ class SqlTenantRepository:
         self._cipher = cipher
 
     async def add(self, new: Tenant) -> bool:
-        row = {"id": new.id, "slug": new.slug, "name": new.name, "timezone": new.timezone}
+        row = {
+            "id": new.id,
+            "slug": new.slug,
+            "name": new.name,
+            "timezone": new.timezone,
+            "staff_contacts": seal(self._cipher, new.id, new.staff_contacts),
+            **asdict(new.quotas),
+        }
         added = await self._connection.execute(insert(tenant).values(row).on_conflict_do_nothing())
         return added.rowcount == 1
 
@@ -38,6 +46,7 @@ class SqlTenantRepository:
             timezone=row.timezone,
             status=TenantStatus(row.status),
             staff_contacts=unseal(self._cipher, row.id, row.staff_contacts),
+            quotas=quotas_of(row._mapping),
             version=row.version,
         )
 
@@ -50,11 +59,14 @@ class SqlTenantRepository:
                 timezone=changed.timezone,
                 status=changed.status.value,
                 staff_contacts=seal(self._cipher, changed.id, changed.staff_contacts),
+                **asdict(changed.quotas),
                 version=changed.version + 1,
             )
         )
-        saved = await self._connection.execute(statement)
-        return saved.rowcount == 1
+        if (await self._connection.execute(statement)).rowcount != 1:
+            return False
+        changed.version += 1
+        return True
 
 
 class SqlUserRepository:
@@ -82,6 +94,9 @@ class SqlUserRepository:
         added = await self._connection.execute(insert(app_user).values(row).on_conflict_do_nothing())
         return added.rowcount == 1
 
+    async def get(self, user_id: UUID) -> User | None:
+        return await self._one(self._query().where(app_user.c.id == user_id))
+
     async def lock(self, user_id: UUID) -> User | None:
         return await self._one(self._query().where(app_user.c.id == user_id).with_for_update())
 
@@ -97,6 +112,18 @@ class SqlUserRepository:
 
     async def disable(self, user_id: UUID, at: datetime) -> None:
         await self._update(user_id, disabled_at=at)
+
+    async def set_roles(self, user_id: UUID, roles: Sequence[str]) -> None:
+        await self._update(user_id, roles=list(roles))
+
+    async def others_with_role(self, role: str, user_id: UUID) -> bool:
+        others = exists(app_user.c.id).where(
+            app_user.c.tenant_id == self._tenant_id,
+            app_user.c.id != user_id,
+            app_user.c.disabled_at.is_(None),
+            literal(role) == any_(app_user.c.roles),
+        )
+        return bool(await self._connection.scalar(select(others)))
 
     async def any_with_role(self, role: str) -> bool:
         holds = exists(app_user.c.id).where(
@@ -143,10 +170,14 @@ class SqlServiceAccountRepository:
         added = await self._connection.execute(insert(service_account).values(row).on_conflict_do_nothing())
         return added.rowcount == 1
 
-    async def named(self, name: str) -> ServiceAccount | None:
-        query = self._query().where(service_account.c.name == name)
-        row = (await self._connection.execute(query)).mappings().one_or_none()
-        return None if row is None else service_account_of(row)
+    async def get(self, account_id: UUID) -> ServiceAccount | None:
+        return await self._one(self._query().where(service_account.c.id == account_id))
+
+    async def lock(self, account_id: UUID) -> ServiceAccount | None:
+        return await self._one(self._query().where(service_account.c.id == account_id).with_for_update())
+
+    async def lock_named(self, name: str) -> ServiceAccount | None:
+        return await self._one(self._query().where(service_account.c.name == name).with_for_update())
 
     async def all(self) -> Sequence[ServiceAccount]:
         rows = await self._connection.execute(self._query().order_by(service_account.c.name))
@@ -160,6 +191,10 @@ class SqlServiceAccountRepository:
 
     def _query(self) -> Select[tuple[object, ...]]:
         return select(*self._columns).where(service_account.c.tenant_id == self._tenant_id)
+
+    async def _one(self, query: Select[tuple[object, ...]]) -> ServiceAccount | None:
+        row = (await self._connection.execute(query)).mappings().one_or_none()
+        return None if row is None else service_account_of(row)
 
     async def _update(self, account_id: UUID, **values: object) -> None:
         own = (service_account.c.tenant_id == self._tenant_id) & (service_account.c.id == account_id)

@@ -6,6 +6,12 @@ from typing import Any
 from qs.domain.identity.accounts import ServiceAccount, User
 from qs.domain.identity.api_keys import ApiKey
 from qs.domain.identity.session import RefreshToken
+from qs.domain.identity.tenant import Quotas
+from qs.domain.kernel.quotas import Quota
+
+
+def quotas_of(row: Mapping[Any, Any]) -> Quotas:
+    return Quotas(**{quota.value: row[quota.value] for quota in Quota})
 
 
 def user_of(row: Mapping[Any, Any]) -> User:

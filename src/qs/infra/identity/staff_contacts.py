@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.domain.identity.tenant import StaffContact
 from qs.infra.identity.tables import tenant
+from qs.infra.postgres.ciphertexts import Ciphertext
 
 
 class PersonalCipher(Protocol):
@@ -41,3 +42,13 @@ async def read_staff_contacts(
 
 def _aad(tenant_id: UUID) -> bytes:
     return b"tenant.staff_contacts:" + tenant_id.bytes
+
+
+CIPHERTEXT = Ciphertext(
+    table="tenant",
+    column="staff_contacts",
+    purpose="personal",
+    key={"id": "uuid"},
+    bound_to=lambda tenant_id, row: _aad(tenant_id),
+    tenant="id",
+)

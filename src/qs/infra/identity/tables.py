@@ -16,6 +16,9 @@ tenant = Table(
     Column("timezone", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("staff_contacts", LargeBinary),
+    Column("max_testees", Integer),
+    Column("max_active_plans", Integer),
+    Column("max_jobs", Integer),
     Column("version", Integer, nullable=False),
     Column("created_at", INSTANT, nullable=False),
 )

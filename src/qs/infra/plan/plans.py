@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.plan.ports import Lock, Page
 from qs.domain.plan.errors import StaleVersion
-from qs.domain.plan.plan import AssessmentPlan
+from qs.domain.plan.plan import AssessmentPlan, PlanStatus
 from qs.infra.plan import tables
 from qs.infra.plan.mapping import PLAN_COLUMNS, plan_of, plan_values
 
@@ -65,6 +65,16 @@ class SqlPlanRepository:
             tables.enrollment.c.testee_id == testee_id,
         )
         return await self._page([tables.plan.c.tenant_id == self._tenant_id, follows], page)
+
+    async def count_active(self) -> int:
+        query = (
+            select(func.count())
+            .select_from(tables.plan)
+            .where(
+                tables.plan.c.tenant_id == self._tenant_id, tables.plan.c.status == PlanStatus.ACTIVE.value
+            )
+        )
+        return await self._connection.scalar(query) or 0
 
     async def _page(
         self, where: Sequence[ColumnElement[bool]], page: Page

@@ -14,6 +14,8 @@ from qs.application.plan.ports import Lock, Page
 from qs.domain.plan.errors import ExternalIdTaken, StaleVersion
 from qs.domain.plan.testee import Contact, Guardian, OptOut, Testee
 from qs.infra.plan import tables
+from qs.infra.postgres.ciphertexts import Ciphertext
+from qs.infra.postgres.idempotency_keys import forget_creation
 
 
 class Cipher(Protocol):
@@ -143,6 +145,9 @@ class SqlTesteeRepository:
             raise StaleVersion
         testee.version += 1
 
+    async def forget_answers(self, testee_id: UUID) -> None:
+        await forget_creation(self._connection, self._tenant_id, testee_id)
+
     async def list(self, page: Page) -> tuple[Sequence[Testee], int]:
         where = "FROM testee WHERE tenant_id = :tenant AND erased_at IS NULL"
         query = text(f"SELECT {_COLUMNS} {where} ORDER BY id DESC LIMIT :size OFFSET :skip")
@@ -153,6 +158,13 @@ class SqlTesteeRepository:
             {"tenant": self._tenant_id},
         )
         return [self._testee(row) for row in rows], total or 0
+
+    async def count(self) -> int:
+        found = await self._connection.scalar(
+            text("SELECT count(*) FROM testee WHERE tenant_id = :tenant AND erased_at IS NULL"),
+            {"tenant": self._tenant_id},
+        )
+        return found or 0
 
     def _sealed(self, testee: Testee) -> bytes:
         personal = Personal(testee.name, testee.contacts, testee.guardians)
@@ -179,3 +191,12 @@ class SqlTesteeRepository:
             erased_at=row.erased_at,
             version=row.version,
         )
+
+
+CIPHERTEXT = Ciphertext(
+    table="testee",
+    column="personal",
+    purpose="personal",
+    key={"id": "uuid"},
+    bound_to=lambda tenant_id, row: row.id.bytes,
+)

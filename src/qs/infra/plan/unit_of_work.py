@@ -11,6 +11,7 @@ from qs.infra.plan.plans import SqlPlanRepository
 from qs.infra.plan.scales import SqlScaleRepository
 from qs.infra.plan.tasks import SqlTaskRepository
 from qs.infra.plan.testees import Cipher, SqlTesteeRepository
+from qs.infra.postgres.quotas import SqlQuotas
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 
@@ -21,6 +22,7 @@ class SqlPlanUnitOfWork(SqlUnitOfWork):
     enrollments: SqlEnrollmentRepository
     tasks: SqlTaskRepository
     due: SqlDueTasks
+    quotas: SqlQuotas
 
     def __init__(self, engine: AsyncEngine, tenant_id: UUID, cipher: Cipher) -> None:
         super().__init__(engine, tenant_id)
@@ -33,6 +35,7 @@ class SqlPlanUnitOfWork(SqlUnitOfWork):
         self.enrollments = SqlEnrollmentRepository(connection, self.tenant_id)
         self.tasks = SqlTaskRepository(connection, self.tenant_id)
         self.due = SqlDueTasks(connection, self.tenant_id)
+        self.quotas = SqlQuotas(connection, self.tenant_id)
 
     async def tenant_timezone(self) -> str | None:
         query = text("SELECT timezone FROM tenant WHERE id = :tenant")

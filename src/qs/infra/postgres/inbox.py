@@ -29,7 +29,9 @@ _TAKE = text(f"WITH taken AS ({_INSERT_DONE.format(condition=_FRESH)}) {_READ_TA
 _TAKE_AGAIN = text(
     f"""
 WITH taken AS ({_INSERT_DONE.format(condition="")}),
-no_longer_aside AS (DELETE FROM inbox_attempt WHERE subscriber = :subscriber AND event_id = ANY(:ids))
+no_longer_aside AS (
+    DELETE FROM inbox_attempt WHERE tenant_id = :tenant AND subscriber = :subscriber AND event_id = ANY(:ids)
+)
 {_READ_TAKEN}
 """  # noqa: S608 - constants
 )
@@ -52,24 +54,25 @@ WITH due AS MATERIALIZED (
     ORDER BY next_attempt_at, event_id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE inbox_attempt a SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + CAST(:lease AS interval)
-FROM due WHERE a.subscriber = :subscriber AND a.event_id = due.event_id
+FROM due WHERE a.tenant_id = :tenant AND a.subscriber = :subscriber AND a.event_id = due.event_id
 RETURNING a.event_id, a.attempts
 """
 _CLAIM_UNTRIED = text(_CLAIM.format(which="= 0"))
 _CLAIM_TRIED = text(_CLAIM.format(which="> 0"))
 _POSTPONE = text(
     "UPDATE inbox_attempt SET last_error = :error, next_attempt_at = clock_timestamp() + CAST(:delay AS interval)"
-    " WHERE subscriber = :subscriber AND event_id = ANY(:ids)"
+    " WHERE tenant_id = :tenant AND subscriber = :subscriber AND event_id = ANY(:ids)"
 )
 _EXCUSE = text(
     "UPDATE inbox_attempt SET attempts = greatest(attempts - 1, 0),"
     " next_attempt_at = clock_timestamp() + CAST(:delay AS interval)"
-    " WHERE subscriber = :subscriber AND event_id = ANY(:ids)"
+    " WHERE tenant_id = :tenant AND subscriber = :subscriber AND event_id = ANY(:ids)"
 )
 _BURY = text(
     """
 WITH buried AS (
-    DELETE FROM inbox_attempt WHERE subscriber = :subscriber AND event_id = :id RETURNING last_error
+    DELETE FROM inbox_attempt WHERE tenant_id = :tenant AND subscriber = :subscriber AND event_id = :id
+    RETURNING last_error
 )
 INSERT INTO inbox (subscriber, event_id, tenant_id, state, error)
 SELECT :subscriber, :id, :tenant, 'dead',
@@ -119,13 +122,11 @@ class SqlInbox:
         self, subscriber: str, event_ids: Collection[UUID], error: str, delay: timedelta
     ) -> None:
         await self._connection.execute(
-            _POSTPONE, {"subscriber": subscriber, "ids": list(event_ids), "error": error, "delay": delay}
+            _POSTPONE, {**self._of(subscriber, event_ids), "error": error, "delay": delay}
         )
 
     async def excuse(self, subscriber: str, event_ids: Collection[UUID], delay: timedelta) -> None:
-        await self._connection.execute(
-            _EXCUSE, {"subscriber": subscriber, "ids": list(event_ids), "delay": delay}
-        )
+        await self._connection.execute(_EXCUSE, {**self._of(subscriber, event_ids), "delay": delay})
 
     async def bury(self, subscriber: str, event_id: UUID, error: str | None) -> None:
         await self._connection.execute(

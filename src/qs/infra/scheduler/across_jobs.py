@@ -1,6 +1,7 @@
 """Where something is to be done about jobs, across tenants, as the sweeper role, which sees that and nothing more."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,15 @@ WITH RECURSIVE t AS (
 SELECT t.tenant_id FROM t
 WHERE t.tenant_id IS NOT NULL
   AND EXISTS (SELECT FROM job j WHERE j.tenant_id = t.tenant_id AND j.next_fire_at <= statement_timestamp())
-  AND NOT EXISTS (SELECT FROM job_switch s WHERE s.tenant_id = t.tenant_id AND NOT s.firing)"""
+  AND NOT EXISTS (SELECT FROM job_switch s WHERE s.tenant_id = t.tenant_id AND NOT s.firing)
+  AND EXISTS (SELECT FROM tenant a WHERE a.id = t.tenant_id AND a.status = 'active')"""
+)
+_DUE_AT = text(
+    """
+SELECT DISTINCT tenant_id FROM job j WHERE next_fire_at = CAST(:at AS timestamptz)
+  AND NOT EXISTS (SELECT FROM job_switch s WHERE s.tenant_id = j.tenant_id AND NOT s.firing)
+  AND EXISTS (SELECT FROM tenant a WHERE a.id = j.tenant_id AND a.status = 'active')
+LIMIT :limit"""
 )
 _CLOCK = text(
     """
@@ -71,6 +80,9 @@ class SqlAcrossTenants:
             if not clock.stopped and clock.next_at is not None and clock.next_at <= clock.now:
                 tenants = [row.tenant_id for row in await connection.execute(_DUE_TENANTS)]
         return Due(clock.now, tenants, clock.next_at, clock.stopped)
+
+    async def due_at(self, at: datetime, limit: int) -> Sequence[UUID]:
+        return [row.tenant_id for row in await self._rows(_DUE_AT, at=at, limit=limit)]
 
     async def waiting(self) -> Sequence[UUID]:
         return [row.tenant_id for row in await self._rows(_WAITING)]

@@ -10,15 +10,22 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.scheduler.job_ports import Advance, JobFilter, SlotClaim
+from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.errors import JobNameTaken
 from qs.domain.scheduler.job import Job
+from qs.infra.postgres.roles import APP, SWEEPER
 from qs.infra.scheduler.job_rows import JOB_COLUMNS, job_of, json_or_null, json_text
 
 # The time of the statement, unlike the clock's, is one value that an index can be asked for.
 _DUE = text(
     f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND next_fire_at <= statement_timestamp()"  # noqa: S608
     " ORDER BY next_fire_at LIMIT :limit FOR UPDATE SKIP LOCKED"
+)
+_DUE_AT = text(
+    f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND next_fire_at <= CAST(:at AS timestamptz)"  # noqa: S608
+    " AND NOT EXISTS (SELECT FROM job_execution e WHERE e.tenant_id = :tenant AND e.job_id = job.id"
+    " AND e.status IN ('queued', 'running', 'retrying')) ORDER BY next_fire_at LIMIT :limit FOR UPDATE SKIP LOCKED"
 )
 _LOCK = text(
     "SELECT FROM job WHERE tenant_id = :tenant AND (id = ANY(CAST(:ids AS uuid[])) OR name = ANY(CAST(:names AS text[])))"
@@ -73,6 +80,7 @@ _ADD_CALENDAR = text(
 INSERT INTO job_calendar (tenant_id, name, holidays, workdays) VALUES (:tenant, :name, :holidays, :workdays)
 ON CONFLICT DO NOTHING RETURNING version"""
 )
+_STOPPED = text("SELECT EXISTS (SELECT FROM job_switch WHERE tenant_id = :platform AND NOT firing)")
 # A tenant without a row fires, so that starting its clock changes nothing, not even since when it fires.
 _TURN = text(
     """
@@ -93,6 +101,10 @@ class SqlJobs:
 
     async def due(self, limit: int) -> Sequence[Job]:
         rows = await self._connection.execute(_DUE, {"tenant": self._tenant_id, "limit": limit})
+        return [job_of(row) for row in rows]
+
+    async def due_at(self, at: datetime, limit: int) -> Sequence[Job]:
+        rows = await self._connection.execute(_DUE_AT, {"tenant": self._tenant_id, "at": at, "limit": limit})
         return [job_of(row) for row in rows]
 
     async def advance(self, moves: Sequence[Advance]) -> None:
@@ -299,6 +311,13 @@ class SqlSwitch:
         )
         row = rows.one_or_none()
         return (True, None) if row is None else (row.firing, row.changed_at)
+
+    async def stopped_everywhere(self) -> bool:
+        # The platform's rows are nobody's to see but this role's.
+        await self._connection.execute(text(f"SET LOCAL ROLE {SWEEPER}"))
+        stopped = await self._connection.scalar(_STOPPED, {"platform": PLATFORM_TENANT})
+        await self._connection.execute(text(f"SET LOCAL ROLE {APP}"))
+        return bool(stopped)
 
     async def turn(self, firing: bool, actor: str) -> bool:
         done = await self._connection.execute(

@@ -66,6 +66,17 @@ worker_heartbeat = Table(
     Column("clock_offset_ms", Integer),
 )
 
+secret = Table(
+    "secret",
+    metadata,
+    Column("tenant_id", UUID, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+
 job = Table(
     "job",
     metadata,

@@ -48,8 +48,20 @@ def create(
     with misusing("--scope"):
         grantable(scope or (), platform=platform)
     made = run_async(_create(name, scope or sorted(ROLES["service"]), platform, tenant))
-    note("the secret is shown this once and kept nowhere; store it where the machine reads it")
-    emit({**_shown(made.account), "client_secret": made.client_secret}, json_mode)
+    _show_once(made, json_mode)
+
+
+@app.command(name="renew-secret")
+def renew_secret(
+    ctx: typer.Context,
+    name: Name,
+    platform: Platform = False,
+    tenant: Tenant = "default",
+    json_mode: Json = False,
+) -> None:
+    """Give an account a new secret and show it, this once; the old one works no more."""
+    _check_owner(ctx, platform)
+    _show_once(run_async(_renew_secret(name, platform, tenant)), json_mode)
 
 
 @app.command(name="list")
@@ -76,6 +88,11 @@ def disable(
     emit(_shown(run_async(_disable(name, platform, tenant))), json_mode)
 
 
+def _show_once(made: NewServiceAccount, json_mode: bool) -> None:
+    note("the secret is shown this once and kept nowhere; store it where the machine reads it")
+    emit({**_shown(made.account), "client_secret": made.client_secret}, json_mode)
+
+
 def _check_owner(ctx: typer.Context, platform: bool) -> None:
     # QS_TENANT may be set for other verbs; only an option typed here can contradict.
     source = ctx.get_parameter_source("tenant")
@@ -87,6 +104,12 @@ async def _create(name: str, scopes: Sequence[str], platform: bool, slug: str) -
     async with open_container() as container:
         owner = await _owner(container, platform, slug)
         return await container.service_account_administration().create(owner, name, scopes, actor=actor())
+
+
+async def _renew_secret(name: str, platform: bool, slug: str) -> NewServiceAccount:
+    async with open_container() as container:
+        owner = await _owner(container, platform, slug)
+        return await container.service_account_administration().renew_secret(owner, name, actor=actor())
 
 
 async def _list(platform: bool, slug: str) -> Sequence[ServiceAccount]:

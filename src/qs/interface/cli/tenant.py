@@ -1,13 +1,15 @@
-"""`qs tenant`: the organisations that own rows."""
+"""`qs tenant`: the organisations that own rows, and how much each may have."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from qs.application.identity.administering_tenants import TenantChange
-from qs.domain.identity.tenant import StaffContact, Tenant, TenantStatus
+from qs.domain.identity.tenant import Quotas, StaffContact, Tenant, TenantStatus
+from qs.domain.kernel.quotas import MOST, Quota
 from qs.interface.cli.output import Json, emit, misuse, rows, run_async
 from qs.interface.cli.session import current_settings, open_container
 from qs.interface.cli.tenancy import actor
@@ -19,6 +21,19 @@ Timezone = Annotated[str | None, typer.Option("--timezone", help="An IANA time z
 StaffEmail = Annotated[
     list[str] | None,
     typer.Option("--staff-email", metavar="ADDRESS", help="Whom to tell by e-mail; repeat for several."),
+]
+MaxTestees = Annotated[
+    str | None,
+    typer.Option("--max-testees", metavar="N|none", help="How many testees it may have who are not erased."),
+]
+MaxActivePlans = Annotated[
+    str | None,
+    typer.Option(
+        "--max-active-plans", metavar="N|none", help="How many plans of it may be active at a time."
+    ),
+]
+MaxJobs = Annotated[
+    str | None, typer.Option("--max-jobs", metavar="N|none", help="How many jobs it may have.")
 ]
 
 
@@ -37,10 +52,15 @@ def create(
     slug: Slug,
     name: Annotated[str | None, typer.Option("--name", help="The full name; else the short one.")] = None,
     timezone: Timezone = None,
+    max_testees: MaxTestees = None,
+    max_active_plans: MaxActivePlans = None,
+    max_jobs: MaxJobs = None,
     json_mode: Json = False,
 ) -> None:
     """Create a tenant, with the starter scales in its catalogue."""
-    _answer(run_async(_create(slug, name or slug, timezone)), json_mode)
+    limits = _limits(max_testees, max_active_plans, max_jobs)
+    quotas = Quotas(**{quota.value: most for quota, most in limits.items()})
+    _answer(run_async(_create(slug, name or slug, timezone, quotas)), json_mode)
 
 
 @app.command(name="list")
@@ -68,23 +88,44 @@ def set_(
         bool, typer.Option("--no-staff", help="Tell nobody; failures go to the log.")
     ] = False,
     status: Annotated[Status | None, typer.Option("--status", help="Suspended lets nobody in.")] = None,
+    max_testees: MaxTestees = None,
+    max_active_plans: MaxActivePlans = None,
+    max_jobs: MaxJobs = None,
     json_mode: Json = False,
 ) -> None:
-    """Change a tenant: what is not named stays as it is."""
+    """Change a tenant: what is not named stays as it is. A quota of `none` is no limit; a lower one takes nothing away."""
     if staff_email and no_staff:
         misuse("--staff-email and --no-staff contradict each other; give one")
     contacts: Iterable[StaffContact] | None = None
     if staff_email or no_staff:
         contacts = [StaffContact("email", address) for address in staff_email or ()]
-    change = TenantChange(name, timezone, contacts, TenantStatus(status) if status else None)
+    limits = _limits(max_testees, max_active_plans, max_jobs)
+    change = TenantChange(name, timezone, contacts, TenantStatus(status) if status else None, limits)
     _answer(run_async(_change(slug, change)), json_mode)
 
 
-async def _create(slug: str, name: str, timezone: str | None) -> Tenant:
+def _limits(testees: str | None, active_plans: str | None, jobs: str | None) -> dict[Quota, int | None]:
+    """The quotas that were named; None is any number."""
+    named = {Quota.TESTEES: testees, Quota.ACTIVE_PLANS: active_plans, Quota.JOBS: jobs}
+    return {quota: _limit(quota, text) for quota, text in named.items() if text is not None}
+
+
+def _limit(quota: Quota, text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(MOST)) or int(text) > MOST:
+        option = f"--{quota.value.replace('_', '-')}"
+        misuse(f"{option} is {text[:40]}; expected a whole number up to {MOST}, or none for no limit")
+    return int(text)
+
+
+async def _create(slug: str, name: str, timezone: str | None, quotas: Quotas) -> Tenant:
     settings = current_settings()
     async with open_container(settings) as container:
         administration = container.tenant_administration()
-        return await administration.create(slug, name, timezone or settings.timezone, actor=actor())
+        return await administration.create(
+            slug, name, timezone or settings.timezone, actor=actor(), quotas=quotas
+        )
 
 
 async def _list() -> Iterable[Tenant]:
@@ -113,4 +154,5 @@ def _brief(shown: Tenant) -> dict[str, Any]:
         "name": shown.name,
         "timezone": shown.timezone,
         "status": shown.status,
+        "quotas": asdict(shown.quotas),
     }

@@ -15,6 +15,7 @@ from qs.interface.cli.tenancy import Tenant, actor, tenant_of
 app = typer.Typer(no_args_is_help=True)
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The name the user logs in with.")]
+Roles = Annotated[list[str], typer.Option("--role", help=f"{', '.join(ROLES)}; repeat for several.")]
 
 
 @app.callback()
@@ -25,7 +26,7 @@ def user() -> None:
 @app.command()
 def create(
     username: Username,
-    role: Annotated[list[str], typer.Option("--role", help=f"{', '.join(ROLES)}; repeat for several.")],
+    role: Roles,
     tenant: Tenant = "default",
     json_mode: Json = False,
 ) -> None:
@@ -55,6 +56,14 @@ def password(username: Username, tenant: Tenant = "default", json_mode: Json = F
     emit(_shown(run_async(_set_password(tenant, username, read_password()))), json_mode)
 
 
+@app.command()
+def roles(username: Username, role: Roles, tenant: Tenant = "default", json_mode: Json = False) -> None:
+    """Give a user these roles and no other, and end their sessions."""
+    with misusing("--role"):
+        known_roles(role)
+    emit(_shown(run_async(_set_roles(tenant, username, role))), json_mode)
+
+
 async def _create(slug: str, username: str, text: str, roles: Sequence[str]) -> User:
     async with open_container() as container:
         tenant_id = await tenant_of(container, slug)
@@ -76,6 +85,12 @@ async def _set_password(slug: str, username: str, text: str) -> User:
     async with open_container() as container:
         tenant_id = await tenant_of(container, slug)
         return await container.user_administration().set_password(tenant_id, username, text, actor=actor())
+
+
+async def _set_roles(slug: str, username: str, held: Sequence[str]) -> User:
+    async with open_container() as container:
+        tenant_id = await tenant_of(container, slug)
+        return await container.user_administration().set_roles(tenant_id, username, held, actor=actor())
 
 
 def _shown(shown: User) -> dict[str, Any]:

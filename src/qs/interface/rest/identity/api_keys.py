@@ -15,29 +15,16 @@ from qs.interface.rest.bodies import Body
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.identity.controller import NEVER_STORED
+from qs.interface.rest.identity.fields import ADMINISTERING, MachineName, ScopeNames
 from qs.interface.rest.paging import Page, PageRequest, counted_pages
 from qs.interface.rest.plan.examples import a_body_like
-
-ADMINISTERING = {"scope": "admin"}
-
-KeyName = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=63,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)",
-        extra={"expected": "letters, digits and . _ -, and begin with a letter or digit"},
-    ),
-]
 
 
 class ApiKeyBody(Body):
     """A new key. A second one of a name replaces the first, which works on until it is revoked."""
 
-    name: KeyName
-    scopes: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1, max_length=64)
-    ]
+    name: MachineName
+    scopes: ScopeNames
     expires_in_days: Annotated[int, Meta(ge=1, le=LONGEST_LIFE.days)] = 90
 
 

@@ -14,9 +14,10 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 
 from qs.application.identity.granting import ClientGranting
 from qs.domain.identity.errors import BadClientCredentials, ScopeNotGranted
-from qs.domain.kernel.errors import Invalid, QsError
+from qs.domain.kernel.errors import Invalid, Limited, QsError
 from qs.interface.rest.dependencies import Given, given
-from qs.interface.rest.identity.controller import NEVER_STORED
+from qs.interface.rest.guards import AuthenticationMiddleware
+from qs.interface.rest.identity.controller import NEVER_STORED, OPT
 from qs.interface.rest.identity.dto import TokenAnswer, TokenError
 
 FORM = "application/x-www-form-urlencoded"
@@ -77,9 +78,13 @@ def answer_refusal(request: Request[Any, Any, Any], error: QsError) -> Response[
         word, status = "invalid_client", 401
     elif isinstance(error, ScopeNotGranted):
         word, status = "invalid_scope", 400
+    elif isinstance(error, Limited):
+        word, status = "temporarily_unavailable", 429
     else:
         word, status = "invalid_request", 400
     headers = NEVER_STORED | (_BASIC if status == 401 else {})
+    if isinstance(error, Limited):
+        headers |= {"Retry-After": str(error.retry_after)}
     return Response(TokenError(word, _described(error)), status_code=status, headers=headers)
 
 
@@ -95,6 +100,8 @@ class OAuthController(Controller):
     path = "/oauth2"
     tags = ("identity",)
     dependencies = {"granting": given("client_granting")}  # noqa: RUF012 - litestar's way to declare
+    # Nobody is authenticated here, and calls are counted by address.
+    middleware = (AuthenticationMiddleware,)
     exception_handlers = {  # noqa: RUF012 - litestar's way to declare
         QsError: answer_refusal,
         RequestEntityTooLarge: answer_too_large,
@@ -103,7 +110,7 @@ class OAuthController(Controller):
     @post(
         "/token",
         status_code=200,
-        opt={"public": True, "consumes": (FORM,)},
+        opt={**OPT, "consumes": (FORM,)},
         request_max_body_size=_FORM_BYTES,
         summary="Get a token for a service account",
         operation_class=TokenOperation,
@@ -112,6 +119,7 @@ class OAuthController(Controller):
                 TokenError, description="The request cannot be granted.", generate_examples=False
             ),
             401: ResponseSpec(TokenError, description="The credentials are wrong.", generate_examples=False),
+            429: ResponseSpec(TokenError, description="Asked for too often.", generate_examples=False),
         },
     )
     async def token(

@@ -1,0 +1,23 @@
+"""What the routes of administration have in common: who may call them, and how they write names, scopes and roles."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+ADMINISTERING = {"scope": "admin"}
+
+MachineName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)",
+        extra={"expected": "letters, digits and . _ -, and begin with a letter or digit"},
+    ),
+]
+ScopeNames = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1, max_length=64)
+]
+RoleNames = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=32)]], Meta(min_length=1, max_length=16)
+]
