@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from tests.proof import bugs_of_duties, bugs_of_events, bugs_of_tasks, jobs, poison
+from tests.proof import bugs_of_duties, bugs_of_events, bugs_of_tasks, jobs, poison, rotating
 from tests.proof.bugs_of_jobs import BUGS_OF_JOBS
 
 
@@ -49,8 +49,12 @@ BUGS = {
 }
 
 
-# Changes that are no bugs: what they bring about the product has to stand.
-_TRIALS = {poison.KILLED_BY_EVENTS: poison.killed_by_events, jobs.WORKING_JOBS: jobs.working_jobs}
+# Changes that the scenarios above are not about: what the product has to stand, and a bug of the rotation.
+_TRIALS = {
+    poison.KILLED_BY_EVENTS: poison.killed_by_events,
+    jobs.WORKING_JOBS: jobs.working_jobs,
+    rotating.NO_LOCK: rotating.no_lock,
+}
 
 
 def apply(name: str) -> None:

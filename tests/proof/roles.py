@@ -30,6 +30,7 @@ from qs.infra.postgres import idempotency_keys
 from qs.interface.cli import api
 from qs.logs import configure_logging
 from qs.settings import Settings
+from tests.proof import rotating
 from tests.proof.forking import Hello
 from tests.proof.patching import Stale, replace
 from tests.proof.traps import Trap, springing
@@ -76,6 +77,8 @@ def live(role: str, hello: Hello, listener: socket, trap: Trap | None, report: C
             return 0 if server.was_started else 1
         listener.close()
         report("ready")
+        if role.startswith(rotating.ROLE):
+            return 0 if runner.run(rotating.rotate(hello.settings, role)) else 1
         return 0 if runner.run(workers.__main__.work(role, hello.settings)) else 1
 
 

@@ -8,6 +8,7 @@ from tests.proof import (
     edits,
     freezing,
     jobs,
+    key_rotation,
     nodes,
     paused_nodes,
     poison,
@@ -29,6 +30,7 @@ from tests.proof.servers import Servers
         pytest.param(poison.deadly, 0.2, id="deadly"),
         pytest.param(jobs.jobs, 0.1, id="jobs"),
         pytest.param(burst.burst, 0.02, id="burst"),
+        pytest.param(key_rotation.key_rotation, 0.1, id="key_rotation"),
         # By the clock on the wall, however fast the machine: two minutes together.
         pytest.param(edits.edits, 0.05, id="edits", marks=pytest.mark.proof_long),
         pytest.param(nodes.nodes, 0.1, id="nodes", marks=pytest.mark.proof_long),
@@ -50,3 +52,9 @@ async def test_a_bug_about_jobs_is_seen_within_a_hundred_rounds(
     proof_servers: Servers, seed: int, bug: str
 ) -> None:
     assert await jobs.rounds_until_seen(proof_servers, seed, bug) is not None, f"seed {seed}"
+
+
+async def test_a_rotation_that_forgot_its_lock_is_seen_to_lose_a_write(
+    proof_servers: Servers, seed: int
+) -> None:
+    assert await key_rotation.rounds_until_lost(proof_servers, seed) is not None, f"seed {seed}"

@@ -29,6 +29,7 @@ from qs.settings.sections import (
     ClockSettings,
     DatabaseSettings,
     EventsSettings,
+    LimitsSettings,
     LogSettings,
     NotificationSettings,
     OutboundSettings,
@@ -50,6 +51,7 @@ from tests.proof.webhooks import WebhookLog
 from tests.support.settings import SECRET_KEY
 
 SUBSCRIPTIONS = (announcing.SUBSCRIPTION, counting.SUBSCRIPTION)
+_ENDLESS = "999999999/1m"
 _TENANTS = 3
 
 _NOT_QUIET = """
@@ -294,6 +296,8 @@ class World:
             redis=RedisSettings(url=self._redis_url),
             log=LogSettings(level="warning"),
             worker=WorkerSettings(concurrency=8),
+            # Every call is counted, and never is one too many.
+            limits=LimitsSettings(reading=_ENDLESS, writing=_ENDLESS, duties=_ENDLESS, login=_ENDLESS),
             # Small, so that a sweep has several transactions to be killed between.
             sweep=SweepSettings(batch=20),
             clock=ClockSettings(sweep_every=timedelta(seconds=1)),

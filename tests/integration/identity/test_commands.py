@@ -9,6 +9,7 @@ import pytest
 from httpx import AsyncClient
 
 from qs.container import Container
+from qs.domain.identity.errors import BadClientCredentials
 from tests.integration.identity.people import PASSWORD, bearer
 from tests.support.command_line import called
 from tests.support.settings import SECRET_KEY
@@ -54,6 +55,8 @@ async def test_a_user_of_the_command_line_logs_in(installation: Installation, co
     answer(installation | {"QS_USER_PASSWORD": "another " + PASSWORD}, "user", "password", "bob")
     assert (await container.login().log_in("bob", "another " + PASSWORD, "::1")).access_token
 
+    promoted = answer(installation, "user", "roles", "bob", "--role", "operator", "--role", "viewer")
+    assert promoted["roles"] == ["viewer", "operator"]
     disabled = answer(installation, "user", "disable", "bob")
     assert disabled["disabled_at"]
     assert [user["username"] for user in answer(installation, "user", "list")] == ["bob"]
@@ -68,6 +71,12 @@ async def test_a_platform_account_of_the_command_line_reaches_the_duties(
     grant = await container.client_granting().grant(made["client_id"], made["client_secret"])
     reached = await probes.post("/api/v1/probe/duty", headers=bearer(grant.access_token))
     assert reached.text == "service:cron"
+
+    renewed = answer(installation, "service-account", "renew-secret", "cron", "--platform")
+    granted = await container.client_granting().grant(renewed["client_id"], renewed["client_secret"])
+    assert granted.scopes == grant.scopes
+    with pytest.raises(BadClientCredentials):
+        await container.client_granting().grant(made["client_id"], made["client_secret"])
 
     (listed,) = answer(installation, "service-account", "list", "--platform")
     assert "client_secret" not in listed
@@ -84,6 +93,17 @@ async def test_an_api_key_of_the_command_line_opens_the_api(installation: Instal
     assert listed["id"] == made["id"]
     assert made["key"] not in str(listed)
     assert answer(installation, "api-key", "revoke", made["id"])["revoked_at"]
+
+
+def test_a_tenant_gets_quotas_and_loses_them(installation: Installation):
+    made = answer(installation, "tenant", "create", "clinic", "--max-testees", "500", "--max-jobs", "0")
+    changed = answer(
+        installation, "tenant", "set", "clinic", "--max-testees", "none", "--max-active-plans", "7"
+    )
+
+    assert made["quotas"] == {"max_testees": 500, "max_active_plans": None, "max_jobs": 0}
+    assert changed["quotas"] == {"max_testees": None, "max_active_plans": 7, "max_jobs": 0}
+    assert answer(installation, "tenant", "show", "clinic") == changed
 
 
 def test_a_tenant_is_created_changed_shown_and_listed(installation: Installation):
@@ -108,6 +128,9 @@ def test_what_cannot_be_done_is_said_on_stderr(installation: Installation):
         ("service-account create x --platform --tenant clinic", 2, "contradict each other"),
         ("tenant set default --no-staff --staff-email a@b.org", 2, "contradict each other"),
         ("token create --scope everything", 2, "--scope: 'everything' is not a scope; expected plans:read"),
+        ("tenant set default --max-jobs -1", 2, "--max-jobs is -1; expected a whole number"),
+        ("tenant set default --max-testees 1000000001", 2, "expected a whole number up to 1000000000"),
+        ("tenant create x --max-active-plans many", 2, "--max-active-plans is many; expected"),
         ("api-key create x --scope everything", 2, "--scope: 'everything' is not a scope"),
         ("api-key create x --scope admin --ttl 400d", 2, "of up to 366 days"),
         ("api-key revoke qsk_secret", 2, "is no id of a key"),
@@ -117,6 +140,9 @@ def test_what_cannot_be_done_is_said_on_stderr(installation: Installation):
         ("token create --scope admin --tenant nowhere", 1, "there is no tenant 'nowhere'"),
         ("service-account create x --platform --scope admin", 2, "cannot hold it"),
         ("user disable nobody", 1, "there is no user 'nobody'"),
+        ("user roles nobody --role viewer", 1, "there is no user 'nobody'"),
+        ("user roles nobody --role boss", 2, "--role: 'boss' is not a role; expected viewer"),
+        ("service-account renew-secret nobody", 1, "there is no service account 'nobody'"),
     ):
         found = qs(installation, *verb.split())
 

@@ -187,6 +187,18 @@ async def test_erasing_forgets_the_person_and_ends_what_they_follow(api):
     problem_of(await api.put(f"{V1}/testees/{testee['id']}", json={}), 409, "testee.erased")
 
 
+async def test_erasing_forgets_what_was_answered_when_the_testee_was_created(api):
+    once, others = {"Idempotency-Key": "a-key"}, {"Idempotency-Key": "another-key"}
+    testee = data_of(await api.post(f"{V1}/testees", json=SOMEBODY, headers=once), 201)
+    other = data_of(await api.post(f"{V1}/testees", json={"name": "Han Mei"}, headers=others), 201)
+
+    await api.delete(f"{V1}/testees/{testee['id']}")
+
+    repeated = await api.post(f"{V1}/testees", json=SOMEBODY, headers=once)
+    problem_of(repeated, 409, "idempotency.answered_once")
+    assert data_of(await api.post(f"{V1}/testees", json={"name": "Han Mei"}, headers=others), 201) == other
+
+
 async def test_a_change_under_if_match_meets_no_other_version(api):
     testee = await make_testee(api)
     at = f"{V1}/testees/{testee['id']}"

@@ -35,6 +35,7 @@ _OWNED = (
     "job_switch",
     "outbox",
     "scale",
+    "secret",
     "service_account",
     "stat_accumulated",
     "stat_daily",

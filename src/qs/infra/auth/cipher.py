@@ -35,8 +35,7 @@ class Cipher:
     def encrypt(self, plaintext: bytes, aad: bytes) -> bytes:
         """A ciphertext that opens only with the same ``aad``, so that it cannot be moved to another row."""
         key_id = self._keyring.current_id
-        header = bytes([_FORMAT, len(key_id)]) + key_id.encode("ascii")
-        nonce = os.urandom(_NONCE_BYTES)
+        header, nonce = _header(key_id), os.urandom(_NONCE_BYTES)
         return header + nonce + self._aead(key_id).encrypt(nonce, plaintext, header + aad)
 
     def decrypt(self, ciphertext: bytes, aad: bytes) -> bytes:
@@ -53,13 +52,22 @@ class Cipher:
         except (InvalidTag, UnicodeDecodeError):
             raise Undecipherable from None
 
+    @property
+    def current_header(self) -> bytes:
+        """What every ciphertext made now begins with, and none that another key made."""
+        return _header(self._keyring.current_id)
+
     def is_current(self, ciphertext: bytes) -> bool:
         """Whether it was made with the key that encrypts now."""
         header, _, _ = _split(ciphertext)
-        return header[2:] == self._keyring.current_id.encode("ascii")
+        return header == self.current_header
 
     def _aead(self, key_id: str) -> AESGCM:
         return AESGCM(self._keyring.subkey(self._purpose, key_id))
+
+
+def _header(key_id: str) -> bytes:
+    return bytes([_FORMAT, len(key_id)]) + key_id.encode("ascii")
 
 
 def _split(ciphertext: bytes) -> tuple[bytes, bytes, bytes]:

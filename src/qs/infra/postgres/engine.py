@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, each acting as the application role."""
 
+import logging
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -11,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from qs.infra.postgres.roles import APP
+
+_NOWHERE = logging.NullHandler()
 
 
 def asyncpg_url(dsn: str) -> URL:
@@ -59,6 +62,9 @@ def create_engine(
         settings["role"] = role
     arguments: dict[str, Any] = {"server_settings": settings, "timeout": 10}
     url = asyncpg_url(dsn)
+    if log_sql:
+        # Where it finds no handler of its own SQLAlchemy prints on stdout, which is for data.
+        logging.getLogger("sqlalchemy.engine.Engine").addHandler(_NOWHERE)
     if url.host is not None and url.host.startswith("/"):
         # SQLAlchemy would percent-encode a socket directory; asyncpg takes it as it is.
         arguments["host"] = url.host
@@ -72,6 +78,8 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_recycle=pool_recycle,
+        # The connection that was used last has its statements prepared and its pages at hand.
+        pool_use_lifo=True,
         connect_args=arguments,
         echo=log_sql,
         # What a row held, a contact perhaps, is nobody's to read in a traceback.

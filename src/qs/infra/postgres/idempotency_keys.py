@@ -20,6 +20,7 @@ from qs.application.kernel.idempotency import (
     KeyOwner,
     RequestInFlight,
 )
+from qs.infra.postgres.ciphertexts import Ciphertext
 from qs.infra.postgres.committing import commit
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
@@ -67,6 +68,15 @@ _END_LEASE = text(
     """
 UPDATE idempotency_key SET lease_until = clock_timestamp()
 WHERE tenant_id = :tenant_id AND principal = :principal AND key = :key AND claim = :claim
+"""
+)
+
+
+# The answer to a creation says where the resource is, and ends with its id.
+_FORGET = text(
+    """
+UPDATE idempotency_key SET state = 'secret', status = NULL, headers = NULL, body = NULL
+WHERE tenant_id = :tenant_id AND state = 'done' AND headers ->> 'location' LIKE '%/' || CAST(:id AS text)
 """
 )
 
@@ -152,8 +162,24 @@ class SqlIdempotencyKeys:
             return count
 
 
+async def forget_creation(connection: AsyncConnection, tenant_id: UUID, resource_id: UUID) -> None:
+    """The answer that told of the resource's creation is not given again; the key stays used."""
+    await connection.execute(_FORGET, {"tenant_id": tenant_id, "id": str(resource_id)})
+
+
 def _bound_to(owner: KeyOwner) -> bytes:
     return f"{owner.tenant_id}\n{owner.principal}\n{owner.key}".encode()
+
+
+CIPHERTEXT = Ciphertext(
+    table="idempotency_key",
+    column="body",
+    purpose="idempotency",
+    key={"principal": "text", "key": "text"},
+    bound_to=lambda tenant_id, row: _bound_to(KeyOwner(tenant_id, row.principal, row.key)),
+    # A key is whatever its caller chose.
+    told="claim",
+)
 
 
 def _of(claim: Claim) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One line for each request: never its query string, body, headers or cookies, which carry links and secrets."""
 
+import re
 from typing import Any
 
 import structlog
@@ -7,6 +8,9 @@ import structlog
 log = structlog.get_logger("qs.access")
 
 _QUIET = ("/health", "/metrics")
+
+# What a clinic calls somebody identifies them as their name does. It may hold slashes; the route says what came after.
+_EXTERNAL_ID = re.compile(r"(?<=/ext:).+", re.DOTALL)
 
 
 def record(scope: Any, method: str, path: str, status: int, duration_s: float) -> None:
@@ -18,7 +22,7 @@ def record(scope: Any, method: str, path: str, status: int, duration_s: float) -
     log.info(
         "request_served",
         method=method,
-        path=path,
+        path=_EXTERNAL_ID.sub("…", path),
         route=scope.get("path_template"),
         status=status,
         duration_ms=round(duration_s * 1000, 1),

@@ -1,10 +1,11 @@
 """``Idempotency-Key`` on routes with ``opt={"idempotent": True}``: repeating a creation creates nothing more.
 
 The answer of the first success is kept for 24 hours and given again with ``Idempotency-Replayed: true``; a failure
-frees the key. A route whose answer holds a secret adds ``"secret": True``: nothing of it is kept, a repetition is 409.
+frees the key. Of the request only a keyed digest is kept, because a body may hold a password. A route whose answer holds a secret adds ``"secret": True``: nothing of it is kept, a repetition is 409.
 """
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -14,9 +15,17 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from qs.application.kernel.idempotency import Answer, Claim, IdempotencyKeys, KeyOwner, joins_commit
+from qs.application.kernel.idempotency import (
+    Answer,
+    Claim,
+    IdempotencyKeys,
+    IdempotencyMismatch,
+    KeyOwner,
+    joins_commit,
+)
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.interface.rest.guards import require_scope
+from qs.interface.rest.inputs import JsonRequest
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = frozenset({"content-type", "location", "etag"})
@@ -47,7 +56,7 @@ class IdempotencyMiddleware:
         if scope["type"] != ScopeType.HTTP or not handler.opt.get("idempotent"):
             await self.app(scope, receive, send)
             return
-        request: Request[Any, Any, Any] = Request(scope, receive, send)
+        request = JsonRequest(scope, receive, send)
         key = _key(request)
         if key is None or scope.get("user") is None:
             await self.app(scope, receive, send)
@@ -56,7 +65,7 @@ class IdempotencyMiddleware:
         await require_scope(request, handler)
         keys: IdempotencyKeys = request.app.state.container.idempotency_keys()
         owner = KeyOwner(request.user.home_tenant, f"{request.user.kind}:{request.user.id}", key)
-        claimed = await keys.claim(owner, await _fingerprint(request))
+        claimed = await _claim(keys, owner, await _fingerprints(request))
         if isinstance(claimed, Answer):
             await _give(claimed, send)
         else:
@@ -101,14 +110,27 @@ def _key(request: Request[Any, Any, Any]) -> str | None:
     return str(keys[0])
 
 
-async def _fingerprint(request: Request[Any, Any, Any]) -> bytes:
+async def _claim(keys: IdempotencyKeys, owner: KeyOwner, fingerprints: Sequence[bytes]) -> Claim | Answer:
+    """The key of a request that may have come first while another secret key was the current one."""
+    *others, last = fingerprints
+    for fingerprint in others:
+        try:
+            return await keys.claim(owner, fingerprint)
+        except IdempotencyMismatch:
+            continue
+    return await keys.claim(owner, last)
+
+
+async def _fingerprints(request: Request[Any, Any, Any]) -> Sequence[bytes]:
+    """By which the request is known again, the current secret key's first."""
     scope = request.scope
     digest = sha256(
         f"{scope['method']} {scope['path']}\n{request.headers.get('content-type', '')}\n".encode()
     )
     digest.update(scope["query_string"] + b"\n")
     digest.update(await request.body())
-    return digest.digest()
+    found: Sequence[bytes] = request.app.state.container.request_digests().digests(digest.hexdigest())
+    return found
 
 
 def _answer(messages: list[Message]) -> Answer:

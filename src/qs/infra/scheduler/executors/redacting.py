@@ -8,9 +8,7 @@ from typing import Protocol
 from urllib.parse import quote, quote_plus
 
 from qs.application.scheduler.executors import Output, OutputStream, Secrets
-
-SHORTEST = 6
-"""A secret of fewer characters would turn up, and be blacked out, in words that have nothing to do with it."""
+from qs.domain.scheduler.secrets import SHORTEST_VALUE
 
 BLACK = "****"
 
@@ -96,7 +94,7 @@ def _forms(value: str) -> Iterator[bytes]:
             json.dumps(piece)[1:-1],
             json.dumps(piece, ensure_ascii=False)[1:-1],
         ):
-            if len(text) >= SHORTEST:
+            if len(text) >= SHORTEST_VALUE:
                 yield text.encode()
                 # Some write %2f for %2F.
                 yield re.sub(rb"%[0-9A-F]{2}", lambda found: found[0].lower(), text.encode())
@@ -112,7 +110,7 @@ def _encoded(value: bytes) -> Iterator[bytes]:
         first = (0, 2, 3)[before]
         last = len(whole) - (0, 3, 2)[(before + len(value)) % 3]
         certain = whole[first:last]
-        if len(certain) >= SHORTEST:
+        if len(certain) >= SHORTEST_VALUE:
             yield certain
             yield certain.translate(bytes.maketrans(b"+/", b"-_"))
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from qs.domain.kernel.errors import Problem
-from qs.infra.scheduler.executors.secrets import name_problem, references
+from qs.domain.scheduler.secrets import name_problem
+from qs.infra.scheduler.executors.secrets import references
 
 MOST_BYTES = 64 * 1024
 """How large a body, and a payload on its way to a target, may be."""

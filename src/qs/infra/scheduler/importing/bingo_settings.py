@@ -3,7 +3,7 @@
 from qs.infra.scheduler.importing import go_settings
 from qs.infra.scheduler.importing import settings_values as values
 from qs.infra.scheduler.importing.settings_files import read_settings
-from qs.infra.scheduler.importing.settings_sheet import ImportedSettings, Sheet
+from qs.infra.scheduler.importing.settings_sheet import Given, ImportedSettings, Sheet
 
 
 def import_bingo_settings(content: bytes) -> ImportedSettings:
@@ -68,9 +68,19 @@ def _features(sheet: Sheet) -> None:
 
 
 def _other_servers(sheet: Sheet) -> None:
-    for section, instead in (("grpc", "call the HTTP API"), ("websocket", "follow GET /api/v1/events")):
-        enabled = sheet.take(f"{section}.enabled")
-        is_on = enabled is not None and str(enabled.value).lower() == "true"
-        if is_on:
-            sheet.note(enabled, f"there is no {section} server here", instead)
-        sheet.nothing(f"there is no {section} server here", section)
+    if (enabled := _taken_if_on(sheet, "grpc")) is not None:
+        sheet.to("server.grpc_port", "grpc.addr", read=values.port)
+        sheet.note(
+            enabled,
+            "gRPC serves the duties of qs and nothing else, in its own messages",
+            "pip install 'qs[grpc]' and call qs.plan.v1.PlanDuties; see docs/operations/grpc.md",
+        )
+    sheet.nothing("gRPC serves the duties, on server.grpc_port", "grpc")
+    if (enabled := _taken_if_on(sheet, "websocket")) is not None:
+        sheet.note(enabled, "there is no websocket server here", "follow GET /api/v1/events")
+    sheet.nothing("there is no websocket server here", "websocket")
+
+
+def _taken_if_on(sheet: Sheet, section: str) -> Given | None:
+    enabled = sheet.take(f"{section}.enabled")
+    return enabled if enabled is not None and str(enabled.value).lower() == "true" else None

@@ -108,6 +108,14 @@ def address(value: Any) -> str:
     return text
 
 
+def port(value: Any) -> int:
+    """The port of an address."""
+    number = int(address(value).rpartition(":")[2])
+    if number > 65535:
+        raise ValueError("host:port such as 127.0.0.1:9090")
+    return number
+
+
 def url(scheme: str, host: str, *, user: str = "", password: str = "", path: str = "") -> str:
     """An address with what stands in it encoded."""
     login = (

@@ -9,6 +9,7 @@ from qs.interface.rest.scheduler.nodes import NodeController
 from qs.interface.rest.scheduler.previews import preview
 from qs.interface.rest.scheduler.queue_page import queue_router
 from qs.interface.rest.scheduler.runs import JobRunController
+from qs.interface.rest.scheduler.secrets import SecretController
 from qs.interface.rest.scheduler.sets import JobSetController
 from qs.interface.rest.scheduler.switch import SwitchController
 
@@ -20,6 +21,7 @@ route_handlers = (
     ExecutionController,
     preview,
     CalendarController,
+    SecretController,
     NodeController,
     SwitchController,
 )
