@@ -11,6 +11,7 @@ from typing import Any
 from litestar import Litestar
 
 from qs.container import build_container, close
+from qs.interface.grpc.starting import grpc_beside
 from qs.interface.rest.app import create_app
 from qs.logs import configure_logging
 from qs.settings import Settings, load_settings
@@ -19,7 +20,7 @@ from qs.settings import Settings, load_settings
 def make_app(settings: Settings) -> Litestar:
     """The application of one process, which closes its container when it ends."""
     _silence_server_access_log()
-    return create_app(build_container(settings), close=close)
+    return create_app(build_container(settings), close=close, beside=grpc_beside(settings))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How settings become the things that know who is calling; container.py says what goes with what."""
+"""How settings become the things that know who is calling; the container says what goes with what."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Any
 
 from qs.application.identity.authenticating import Authentication
 from qs.application.identity.logging_in import SessionTerms
+from qs.application.identity.pacing import AttemptPacing, Pacing
 from qs.application.identity.ports import (
     AccessTokens,
     AccountDirectory,
@@ -23,8 +24,11 @@ from qs.infra.auth.keys import Keyring
 from qs.infra.auth.provider_endpoint import ANYWHERE, ProviderEndpoint
 from qs.infra.auth.provider_keys import ProviderKeys
 from qs.infra.auth.provider_tokens import JwksTokens
+from qs.infra.auth.secrets import KeyedSecrets
 from qs.infra.auth.tokens import JwtAccessTokens
 from qs.infra.http.guarded import GuardedClient
+from qs.infra.identity.pacing import RedisPacing
+from qs.infra.redis.quick import QuickRedis
 from qs.settings import Settings
 
 _OUR_NAME = "qs"
@@ -43,9 +47,19 @@ def session_terms(settings: Settings) -> SessionTerms:
     return SessionTerms(timedelta(seconds=auth.access_ttl_s), timedelta(auth.refresh_ttl_days))
 
 
-def make_provider_client() -> GuardedClient:
+def make_pacing(
+    settings: Settings, redis: QuickRedis, keyring: Keyring, monotonic: Callable[[], float]
+) -> Pacing:
+    """What spaces out tries to log in, over all processes where there is a Redis."""
+    local = AttemptPacing(monotonic)
+    if settings.redis.url is None:
+        return local
+    return RedisPacing(redis, local, KeyedSecrets(keyring, "login_attempt"))
+
+
+def make_provider_client(settings: Settings) -> GuardedClient:
     """Calls the identity provider, wherever the operator says it is."""
-    return GuardedClient(ANYWHERE)
+    return GuardedClient(ANYWHERE, ca_file=settings.auth.ca_file)
 
 
 def make_authentication(

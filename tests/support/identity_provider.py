@@ -1,9 +1,11 @@
-"""An OAuth 2 server on this machine, made with Authlib: ``python -m tests.support.identity_provider DIRECTORY PORT``.
+"""An OAuth 2 server on this machine, made with Authlib.
+
+``python -m tests.support.identity_provider DIRECTORY PORT [CERTIFICATE KEY]``; with a certificate it speaks HTTPS.
 
 It issues JWTs (RFC 9068) and opaque tokens to clients, tells of them (RFC 7662), revokes them (RFC 7009) and publishes
 its keys (RFC 7517). What it is asked to be is in ``state.json`` of the directory, read at every request: its keys, the
-first of which signs, the claims and the life of its tokens, and how it misbehaves. ``requests.log`` has a line for each
-request.
+first of which signs, the claims and the life of its tokens, what its clock says, and how it misbehaves.
+``requests.log`` has a line for each request.
 """
 
 import json
@@ -211,10 +213,17 @@ class Quiet(WSGIRequestHandler):
     def log(self, *_: Any) -> None:
         """Nothing: what is written is for the test to see."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        told: str | None = state().get("date")
+        return told or str(super().date_time_string(timestamp))
+
 
 def main(arguments: Iterable[str]) -> None:
-    _, port = arguments
-    listening = make_server("127.0.0.1", int(port), app, threaded=True, request_handler=Quiet)
+    _, port, *pair = arguments
+    tls: Any = (pair[0], pair[1]) if pair else None
+    listening = make_server(
+        "127.0.0.1", int(port), app, threaded=True, request_handler=Quiet, ssl_context=tls
+    )
     print(listening.server_port, flush=True)
     listening.serve_forever()
 

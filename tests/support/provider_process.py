@@ -33,9 +33,13 @@ def new_key(kid: str, algorithm: str = "RS256") -> dict[str, Any]:
 
 
 class Provider:
-    """Started when it is made; ``close`` ends it for good, ``stop`` until ``start``."""
+    """Started when it is made; ``close`` ends it for good, ``stop`` until ``start``.
 
-    def __init__(self) -> None:
+    With ``tls``, a certificate and its key, it speaks HTTPS.
+    """
+
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        self._tls = tls
         self.directory = Path(tempfile.mkdtemp(prefix="qs-idp-"))
         self.first_key = new_key("first")
         self._port = 0
@@ -45,7 +49,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def reset(self) -> None:
         """As it was in the beginning, with nothing asked of it yet."""
@@ -82,6 +86,7 @@ class Provider:
             "tests.support.identity_provider",
             str(self.directory),
             str(self._port),
+            *map(str, self._tls or ()),
         ]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

@@ -1,8 +1,11 @@
 """Rules over the settings of who issues access tokens."""
 
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from qs.settings.guessing import PASSWORD_BITS, is_guessable
 from qs.settings.keys import value_of
 from qs.settings.sections import Settings
 
@@ -17,6 +20,7 @@ _OF_MODE = {
     "auth.client_secret": ("introspection",),
     "auth.default_tenant": ("jwks", "introspection"),
     "auth.role_prefix": ("jwks", "introspection"),
+    "auth.ca_file": ("jwks", "introspection"),
     "auth.admin_username": ("builtin",),
     "auth.admin_password": ("builtin",),
 }
@@ -53,6 +57,11 @@ def find_identity_problems(settings: Settings) -> Problems:
             missing,
             "is missing; the provider is asked with both auth.client_id and auth.client_secret, or neither",
         )
+    if auth.ca_file is not None and not _holds_certificates(auth.ca_file):
+        yield (
+            "auth.ca_file",
+            f"is {auth.ca_file}, which holds no certificates; expected a PEM file of authorities",
+        )
     for name in ("auth.jwks_url", "auth.introspection_url"):
         if _has_userinfo(value_of(settings, name)):
             yield (
@@ -61,7 +70,7 @@ def find_identity_problems(settings: Settings) -> Problems:
             )
 
 
-def find_open_identity(settings: Settings, is_weak: Callable[[str], bool]) -> Problems:
+def find_open_identity(settings: Settings) -> Problems:
     """What production refuses."""
     for name in ("auth.jwks_url", "auth.introspection_url"):
         address = value_of(settings, name)
@@ -71,11 +80,19 @@ def find_open_identity(settings: Settings, is_weak: Callable[[str], bool]) -> Pr
                 "is not https, so whoever is on the way decides who may come in; expected https://host/path",
             )
     secret = settings.auth.client_secret
-    if secret is not None and (len(secret) < _SHORTEST_SECRET or is_weak(secret)):
+    if secret is not None and (len(secret) < _SHORTEST_SECRET or is_guessable(secret, PASSWORD_BITS)):
         yield (
             "auth.client_secret",
             f"can be guessed; expected {_SHORTEST_SECRET} characters or more, not a known one",
         )
+
+
+def _holds_certificates(file: Path) -> bool:
+    try:
+        return bool(ssl.create_default_context(cafile=str(file)).get_ca_certs())
+    except OSError:
+        # It cannot be read, or not as PEM.
+        return False
 
 
 def _has_userinfo(address: str | None) -> bool:

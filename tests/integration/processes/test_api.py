@@ -8,11 +8,10 @@ import ssl
 import subprocess
 import sys
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,11 +19,8 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificates import make_certificate
 from tests.support.processes import clean_environment, ending, marked, wait_until
 
 TOKEN = "8f14e45f-ceea-867f-b5d4-2c1b7a9e0d33"
@@ -185,31 +181,47 @@ def test_with_a_certificate_it_speaks_https(environment: dict[str, str], tmp_pat
     answer = httpx.get(f"https://127.0.0.1:{api.port()}/health/alive", verify=context, timeout=30)
 
     assert answer.status_code == 200
+    assert answer.headers["strict-transport-security"]
     assert api.out.read_text() == f"address  https://127.0.0.1:{api.port()}\n"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{api.port()}/health/alive", timeout=30)
+    assert negotiated(api.port(), certificate, ssl.TLSVersion.TLSv1_1) is None
+    assert negotiated(api.port(), certificate, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    assert negotiated(api.port(), certificate, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
     assert api.stop() == 0
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    )
-    files = directory / "cert.pem", directory / "key.pem"
-    files[0].write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files
+def negotiated(port: int, certificate: Path, version: ssl.TLSVersion) -> str | None:
+    """The version that is spoken with a client that knows none but ``version``."""
+    context = ssl.create_default_context(cafile=str(certificate))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    # Without this OpenSSL itself would not offer the old ones.
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
+        ):
+            return wrapped.version()
+    except ssl.SSLError:
+        return None
+
+
+def test_a_key_that_cannot_be_used_stops_the_start_and_is_named(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    certificate, _ = make_certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, key_of_another = make_certificate(tmp_path / "other")
+    tls = {"QS_SERVER__TLS__CERT_FILE": str(certificate), "QS_SERVER__TLS__KEY_FILE": str(key_of_another)}
+
+    api = start_api(environment | tls, tmp_path)
+
+    assert api.process.wait(60) == 1
+    assert "server.tls.key_file" in api.err.read_text()
+    assert "Traceback" not in api.err.read_text()
 
 
 def workers(mark: str) -> dict[str, psutil.Process]:

@@ -61,6 +61,7 @@ def test_every_verb_promised_is_there() -> None:
         ),
         *(f"plan {word}" for word in ("list", "show", "create", "preview", "enroll", "import")),
         *(f"task {word}" for word in ("list", "show", "explain", "open", "expire", "reissue")),
+        *("secret set", "secret list", "secret delete", "keys list", "keys rotate"),
         *("events tail", "events replay", "embedded status", "embedded stop", "embedded psql"),
         *("config show", "config import"),
         *(f"job {word}" for word in ("list", "show", "create", "apply", "diff", "export", "import", "run")),
@@ -315,6 +316,19 @@ def test_a_database_without_a_schema_fails_the_check_and_the_verbs_say_what_to_d
     assert "run `qs db upgrade`" in asked.stderr
 
 
+@pytest.mark.parametrize("verb", [("db", "upgrade"), ("db", "check"), ("doctor",)])
+def test_a_schema_of_a_later_release_is_left_alone_and_told_of(
+    installation: dict[str, str], verb: tuple[str, ...]
+) -> None:
+    asyncio.run(statement_on(installation, "UPDATE alembic_version SET version_num = '9999'"))
+
+    done = qs(*verb, given=installation)
+
+    assert done.returncode == 1
+    assert "does not know" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def findings(installation: dict[str, str], expected_exit: int) -> dict[str, Any]:
     found = qs("doctor", "--json", given=installation)
     assert found.returncode == expected_exit, found.stderr
@@ -342,7 +356,8 @@ BROKEN = [
     ({"QS_DATABASE_URL": "postgresql://u:hunter2@127.0.0.1:1/d"}, None, "database"),
     ({"QS_SECRET_KEY": ""}, None, "secret_key"),
     ({"QS_PORT": "x"}, None, "server.port"),
-    ({}, "UPDATE alembic_version SET version_num = 'other'", "migrations"),
+    ({}, "UPDATE alembic_version SET version_num = '0001'", "migrations"),
+    ({}, "UPDATE alembic_version SET version_num = '9999'", "migrations"),
     ({}, "ALTER TABLE task NO FORCE ROW LEVEL SECURITY", "row security"),
     ({}, "ALTER TABLE plan DISABLE ROW LEVEL SECURITY", "row security"),
     ({}, "CREATE POLICY leak ON tenant TO qs_app USING (true)", "row security"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -42,6 +42,9 @@ class SealingTurn(Protocol):
 
 class UnsealedAudit(Protocol):
     async def has_work(self) -> bool: ...
+
+    async def waiting(self) -> timedelta:
+        """How long the record that was written first waits for its place; nothing where none waits."""
 
     def turn(self) -> AbstractAsyncContextManager[SealingTurn | None]:
         """The turn, or None while another process has it."""

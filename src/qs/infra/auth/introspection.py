@@ -58,7 +58,7 @@ class IntrospectedTokens:
         self._endpoint = endpoint
         self._issuer = issuer
         self._audience = audience
-        self._headers = {"Content-Type": "application/x-www-form-urlencoded", **_basic(credentials)}
+        self._credentials = credentials
         self._clock = clock
         self._kept: Remembered[Mapping[str, Any]] = Remembered(monotonic)
         self._asking: dict[bytes, asyncio.Task[Mapping[str, Any]]] = {}
@@ -97,8 +97,7 @@ class IntrospectedTokens:
 
     async def _ask(self, token: str, fingerprint: bytes) -> Mapping[str, Any]:
         asked_at, now = self._kept.now(), self._clock().timestamp()
-        form = urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii")
-        claims = await self._endpoint.ask("POST", self._headers, form)
+        claims = await self._endpoint.ask("POST", *asking(token, self._credentials))
         try:
             answer = msgspec.convert(claims, _Answer)
         except msgspec.ValidationError:
@@ -125,6 +124,12 @@ class IntrospectedTokens:
             # Hydra says that its refresh tokens are active as well.
             and answer.token_use in (None, "access_token")
         )
+
+
+def asking(token: str, credentials: tuple[str, str] | None) -> tuple[dict[str, str], bytes]:
+    """Headers and body of the question what a token is good for (RFC 7662, section 2.1)."""
+    form = urlencode({"token": token, "token_type_hint": "access_token"}).encode("ascii")
+    return {"Content-Type": "application/x-www-form-urlencoded", **_basic(credentials)}, form
 
 
 def _basic(credentials: tuple[str, str] | None) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 import re
 from base64 import urlsafe_b64decode
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -56,13 +59,27 @@ class JwtAccessTokens:
     """Issues tokens with the current key and reads those of every key in the keyring.
 
     The algorithm is fixed; of a token's header only the key's id is believed, and only to choose among our own keys.
+    What a token said that held is remembered under its SHA-256 until the token is over, of ``remembered`` tokens.
     """
 
-    def __init__(self, keyring: Keyring, *, issuer: str, audience: str, ids: IdGenerator) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        *,
+        issuer: str,
+        audience: str,
+        ids: IdGenerator,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        remembered: int = 10_000,
+    ) -> None:
+        """``clock`` is asked whether a token that is remembered is over."""
         self._keyring = keyring
         self._issuer = issuer
         self._audience = audience
         self._ids = ids
+        self._clock = clock
+        self._remembered = remembered
+        self._known: OrderedDict[bytes, TokenClaims] = OrderedDict()
 
     def issue(
         self, principal: Principal, *, ttl: timedelta, now: datetime, session_id: UUID | None = None
@@ -105,6 +122,18 @@ class JwtAccessTokens:
         """
         if len(token) > LONGEST_TOKEN:
             raise TokenInvalid
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(digest)
+        if known is not None and self._clock() - LEEWAY < known.expires_at:
+            return known
+        claims = self._verified(token)
+        self._known[digest] = claims
+        self._known.move_to_end(digest)
+        while len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+        return claims
+
+    def _verified(self, token: str) -> TokenClaims:
         try:
             payload = jwt.decode(
                 token,

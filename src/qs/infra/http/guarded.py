@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -67,7 +68,8 @@ class GuardedClient:
     read, and an end after the total deadline.
 
     ``max_connections`` are open at a time. Without ``keep_alive`` each call has a connection of its own: a receiver that
-    closes an idle one just as it is used again would fail a call that nobody repeats.
+    closes an idle one just as it is used again would fail a call that nobody repeats. With ``ca_file`` (PEM) the
+    certificates of its authorities are believed and no others.
     """
 
     def __init__(
@@ -77,11 +79,12 @@ class GuardedClient:
         user_agent: str = "qs",
         max_connections: int = 50,
         keep_alive: bool = True,
+        ca_file: Path | None = None,
     ) -> None:
         allowed = Networks(allow_networks)
         self._user_agent = user_agent
         self._client = httpx.AsyncClient(
-            transport=_Transport(allowed, max_connections, 10 if keep_alive else 0),
+            transport=_Transport(allowed, max_connections, 10 if keep_alive else 0, ca_file),
             # One receiver must not learn from another one's calls, nor fill the memory of a process that lives long.
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
@@ -193,7 +196,9 @@ async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool]
 
 
 @functools.cache
-def _certificates() -> ssl.SSLContext:
+def _certificates(ca_file: Path | None) -> ssl.SSLContext:
+    if ca_file is not None:
+        return ssl.create_default_context(cafile=str(ca_file))
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -242,10 +247,11 @@ class _Backend(httpcore.AsyncNetworkBackend):
 class _Transport(httpx.AsyncBaseTransport):
     """Connections are kept per scheme, because what may be reached differs by it."""
 
-    def __init__(self, allowed: Networks, max_connections: int, max_idle: int) -> None:
+    def __init__(self, allowed: Networks, max_connections: int, max_idle: int, ca_file: Path | None) -> None:
         self._allowed = allowed
         self._max_connections = max_connections
         self._max_idle = max_idle
+        self._ca_file = ca_file
         self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
     def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
@@ -253,7 +259,7 @@ class _Transport(httpx.AsyncBaseTransport):
         if scheme not in self._pools:
             secure = scheme == "https"
             self._pools[scheme] = httpcore.AsyncConnectionPool(
-                ssl_context=_certificates() if secure else None,
+                ssl_context=_certificates(self._ca_file) if secure else None,
                 network_backend=_Backend(self._allowed, public=secure),
                 max_connections=self._max_connections,
                 max_keepalive_connections=self._max_idle,

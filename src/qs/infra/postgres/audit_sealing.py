@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -20,6 +20,10 @@ _BEGIN = text(
     " set_config('enable_seqscan', 'off', true)"
 )
 _HAS_WORK = text("SELECT EXISTS (SELECT FROM audit_unsealed)")
+# In the order of ids, which is that of writing but for the difference of the writers' clocks.
+WAITING = text(
+    "SELECT clock_timestamp() - a.at FROM audit_unsealed w JOIN audit a ON a.id = w.id ORDER BY w.id LIMIT 1"
+)
 # A statement of its own: what is read next must see what the holder before committed.
 _TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('qs.audit', 0)), clock_timestamp()")
 _UNSEALED = text(
@@ -84,6 +88,11 @@ class SqlUnsealedAudit:
         async with self._engine.connect() as connection:
             await connection.execute(_BEGIN)
             return bool(await connection.scalar(_HAS_WORK))
+
+    async def waiting(self) -> timedelta:
+        async with self._engine.connect() as connection:
+            await connection.execute(_BEGIN)
+            return await connection.scalar(WAITING) or timedelta(0)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[SqlSealingTurn | None]:

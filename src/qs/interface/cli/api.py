@@ -4,14 +4,15 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from qs.interface.cli.listening import address_of, open_socket, port_of, write_port
+from qs.interface.cli.listening import address_of, check_grpc_port, open_socket, port_of, write_port
 from qs.interface.cli.output import Json, emit, fail, failing_plainly
 from qs.interface.cli.session import current_settings
 from qs.settings import Settings
@@ -48,6 +49,7 @@ def api(
     """Serve the HTTP API until SIGTERM or SIGINT, then finish what was begun, within 20 s in all."""
     with failing_plainly():
         given = current_settings(QS_HOST=host, QS_PORT=port)
+        check_grpc_port(given)
         listener = open_socket(given) if socket_fd is None else socket.socket(fileno=socket_fd)
         with closing(listener):
             address = address_of(given, port_of(listener))
@@ -90,7 +92,7 @@ def _serve(given: Settings, listener: socket.socket, tell: Any) -> bool:
 def _server(settings: Settings, tell: Any) -> Any:
     import uvicorn
 
-    from qs.interface.cli.protocol import LongUrlProtocol
+    from qs.interface.cli.protocol import BoundedProtocol
 
     class Server(uvicorn.Server):
         """uvicorn that ends with 0 when asked to, and says when it answers."""
@@ -120,7 +122,7 @@ def _server(settings: Settings, tell: Any) -> Any:
         uvicorn.Config(
             "qs.asgi:app",
             loop="uvloop",
-            http=LongUrlProtocol,
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -132,5 +134,13 @@ def _server(settings: Settings, tell: Any) -> Any:
             timeout_graceful_shutdown=_GRACE_SECONDS,
             ssl_certfile=tls.cert_file,
             ssl_keyfile=tls.key_file,
+            ssl_context_factory=_modern if tls.cert_file else None,
         )
     )
+
+
+def _modern(_: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """TLS 1.2 at least, whatever the system's OpenSSL allows."""
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

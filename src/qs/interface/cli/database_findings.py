@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from qs.infra.postgres.audit_sealing import WAITING
 from qs.infra.postgres.engine import create_engine
-from qs.infra.postgres.migrate import current_revision, head_revision
+from qs.infra.postgres.migrate import current_revision, head_revision, known_revisions
 from qs.infra.postgres.roles import ALL_ROLES, OWNER, UNUSABLE
 from qs.interface.cli.findings import Finding, clock_gap, complaint
 from qs.provisioning import migration_dsn
@@ -16,6 +17,8 @@ from qs.settings.masking import mask_address
 
 _OLDEST_POSTGRES, _NEWEST_TRIED = 15, 18
 _LONGEST_SILENCE = timedelta(seconds=60)
+# After so long `qs audit verify` calls it wrong.
+_LONGEST_UNSEALED = timedelta(minutes=10)
 
 
 async def database_findings(settings: Settings) -> AsyncIterator[Finding]:
@@ -46,6 +49,10 @@ async def _database(connection: AsyncConnection, settings: Settings, shown: str)
         yield Finding("database", "ok", f"PostgreSQL {version} at {shown}")
     yield clock_gap("database clock", await connection.scalar(text("SELECT clock_timestamp()")))
     revision, head = await current_revision(migration_dsn(settings)), head_revision()
+    if revision is not None and revision not in known_revisions():
+        todo = "install the release that made it, or restore a backup from before it was upgraded"
+        yield Finding("migrations", "wrong", f"at {revision}, which this release does not know", todo)
+        return
     if revision != head:
         what = f"at {revision or 'no revision'}, this release needs {head}"
         yield Finding("migrations", "wrong", what, "run `qs db upgrade`")
@@ -54,6 +61,7 @@ async def _database(connection: AsyncConnection, settings: Settings, shown: str)
     yield await _roles(connection)
     yield await _row_security(connection)
     yield await _business_clock(connection)
+    yield await _audit_log(connection)
     async for finding in _workers(connection, settings):
         yield finding
 
@@ -109,6 +117,17 @@ async def _business_clock(connection: AsyncConnection) -> Finding:
             "business clock", "note", what, "it cannot go back; a database for real people needs offset 0"
         )
     return Finding("business clock", "ok", "is real time")
+
+
+async def _audit_log(connection: AsyncConnection) -> Finding:
+    await connection.execute(text("SET ROLE qs_relay"))
+    waiting: timedelta = await connection.scalar(WAITING) or timedelta(0)
+    await connection.execute(text("RESET ROLE"))
+    if waiting <= _LONGEST_SILENCE:
+        return Finding("audit log", "ok", "sealed, but for what was written within a minute")
+    what = f"a record waits to be sealed since {timedelta(seconds=round(waiting.total_seconds()))} (h:mm:ss)"
+    todo = "run a relay worker (`qs worker --roles relay`); until it is sealed nobody could tell that it was removed"
+    return Finding("audit log", "wrong" if waiting > _LONGEST_UNSEALED else "note", what, todo)
 
 
 async def _workers(connection: AsyncConnection, settings: Settings) -> AsyncIterator[Finding]:

@@ -2,14 +2,18 @@
 
 from typing import Any
 
+import msgspec
 import typer
 
 from qs.domain.identity.scopes import ROLES
 from qs.interface.cli.database_findings import database_findings
 from qs.interface.cli.findings import Finding, redis_findings, settings_findings
+from qs.interface.cli.key_findings import key_findings
 from qs.interface.cli.output import Json, emit, failing_plainly, rows, run_async
+from qs.interface.cli.production_findings import production_findings
+from qs.interface.cli.provider_findings import provider_findings
 from qs.interface.cli.session import current_settings
-from qs.provisioning import is_embedded, with_servers
+from qs.provisioning import is_embedded, secret_key_file, with_servers
 from qs.settings import Settings, SettingsError
 
 app = typer.Typer()
@@ -35,14 +39,24 @@ async def _examine() -> list[Finding]:
             for problem in error.problems
         ]
     with failing_plainly(), with_servers(given) as ready:
-        return [finding for subject in _subjects(given, ready) async for finding in subject]
+        found = [finding for subject in _subjects(given, ready) async for finding in subject]
+    return [*production_findings(given), *found]
 
 
 def _subjects(given: Settings, ready: Settings) -> list[Any]:
-    subjects = [settings_findings(given), database_findings(ready), redis_findings(ready)]
+    keyed = key_findings(_with_key(given, ready))
+    subjects = [settings_findings(given), database_findings(ready), keyed, redis_findings(ready)]
     if is_embedded(given):
         subjects.insert(1, _embedded())
-    return subjects
+    return [*subjects, provider_findings(given)]
+
+
+def _with_key(given: Settings, ready: Settings) -> Settings:
+    """With the key that embedded servers have in a file; one that is not made yet has nothing under it."""
+    file = secret_key_file(given)
+    if ready.secret_key is not None or not is_embedded(given) or not file.exists():
+        return ready
+    return msgspec.structs.replace(ready, secret_key=file.read_text(encoding="utf-8").strip())
 
 
 async def _embedded() -> Any:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 from qs.infra.redis.client import create_redis
+from qs.interface.grpc.starting import require_grpc
 from qs.provisioning import is_embedded, secret_key_file
-from qs.settings import Settings
+from qs.settings import Settings, SettingsError
 from qs.settings.checks import is_loopback
 from qs.settings.masking import mask_address
 
@@ -43,6 +44,18 @@ async def settings_findings(settings: Settings) -> AsyncIterator[Finding]:
             "entry.base_url", "wrong", what, "set QS_ENTRY_BASE_URL to the page that links should open"
         )
     yield _secret_key(settings)
+    if settings.server.grpc_port is not None:
+        yield _grpc(settings)
+
+
+def _grpc(settings: Settings) -> Finding:
+    try:
+        require_grpc(settings)
+    except SettingsError as error:
+        return Finding("server.grpc_port", "wrong", error.problems[0].detail, "pip install 'qs[grpc]'")
+    return Finding(
+        "server.grpc_port", "ok", f"the duties are served over gRPC on port {settings.server.grpc_port}"
+    )
 
 
 def _secret_key(settings: Settings) -> Finding:

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from qs.domain.kernel.errors import Unavailable
+from qs.interface.grpc.starting import GrpcAddressNotFree, require_grpc
 from qs.settings import Settings
 
 _BACKLOG = 2048
@@ -30,17 +31,38 @@ def open_socket(settings: Settings) -> socket.socket:
     """
     host, port = settings.server.host, settings.server.port
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
+        return _listening(host, port)
     except OSError as error:
         raise AddressNotFree(host, port, error.strerror or str(error)) from error
+
+
+def check_grpc_port(settings: Settings) -> None:
+    """Returns if gRPC is not to be served, or could be: before anything is started, and not by the process that serves.
+
+    Raises:
+        SettingsError: what it needs is not installed.
+        GrpcAddressNotFree: its port is taken.
+    """
+    require_grpc(settings)
+    host, port = settings.server.host, settings.server.grpc_port
+    if port is None:
+        return
+    try:
+        _listening(host, port).close()
+    except OSError as error:
+        raise GrpcAddressNotFree(host, port) from error
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise AddressNotFree(host, port, error.strerror or str(error)) from error
+        raise
     return listener
 
 

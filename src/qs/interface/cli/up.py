@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from qs.interface.cli.api import Host, Port, PortFile
-from qs.interface.cli.listening import address_of, open_socket, port_of, write_port
+from qs.interface.cli.listening import address_of, check_grpc_port, open_socket, port_of, write_port
 from qs.interface.cli.output import Json, emit, fail, failing_plainly, note
 from qs.interface.cli.session import current_settings
 from qs.interface.cli.supervisor import Program, Supervisor, stop_on_signals
@@ -52,6 +52,7 @@ def up(
     with failing_plainly(), ExitStack() as stack:
         given = current_settings(QS_HOST=host, QS_PORT=port)
         configure_logging(given.log, "up", log_sql=given.database.log_sql)
+        check_grpc_port(given)
         listener = stack.enter_context(open_socket(given))
         ready = stack.enter_context(provisioned(given, ephemeral=ephemeral))
         asyncio.run(ensure_schema(ready))

@@ -3,6 +3,7 @@
 import asyncio
 from bisect import bisect_left
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -12,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from qs.application.kernel.audit_sealing import UnsealedAudit
 from qs.application.scheduler.job_condition import JobConditions
 from qs.application.scheduler.metering import Measurements
 from qs.application.statistics.ports import Condition, Tenants
@@ -109,8 +111,33 @@ class Statistics(Collector):
         yield finished
 
 
+class Audit(Collector):
+    """How long records wait to be sealed, as the database told it last; nothing while it never did."""
+
+    def __init__(self) -> None:
+        self._waiting: timedelta | None = None
+
+    async def ask(self, unsealed: UnsealedAudit) -> None:
+        """Asks the database, and does without where it does not answer."""
+        try:
+            async with asyncio.timeout(_ASKED_WITHIN_S):
+                self._waiting = await unsealed.waiting()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other metrics must be told all the same
+            _log.warning("audit_condition_unknown", **describe_crash(error))
+
+    def collect(self) -> Iterator[Metric]:
+        if self._waiting is not None:
+            yield GaugeMetricFamily(
+                "qs_audit_unsealed_seconds",
+                "How long the oldest audit record waits to be sealed.",
+                value=self._waiting.total_seconds(),
+            )
+
+
 statistics = Statistics()
 REGISTRY.register(statistics)
+audit = Audit()
+REGISTRY.register(audit)
 REGISTRY.register(job_metrics.scheduler)
 
 
@@ -126,14 +153,21 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
         opt={"public": True} if public else {"scope": "admin"},
         media_type=_MEDIA_TYPE,
         include_in_schema=False,
-        dependencies={"tenants": given("counted_tenants"), **job_metrics.DEPENDENCIES},
+        dependencies={
+            "tenants": given("counted_tenants"),
+            "unsealed": given("unsealed_audit"),
+            **job_metrics.DEPENDENCIES,
+        },
         **layers,
     )
     async def metrics(
-        tenants: Given[Tenants], conditions: Given[JobConditions], measurements: Given[Measurements]
+        tenants: Given[Tenants],
+        unsealed: Given[UnsealedAudit],
+        conditions: Given[JobConditions],
+        measurements: Given[Measurements],
     ) -> Response[bytes]:
         jobs = job_metrics.scheduler.ask(conditions, measurements, _ASKED_WITHIN_S)
-        await asyncio.gather(statistics.ask(tenants), jobs)
+        await asyncio.gather(statistics.ask(tenants), audit.ask(unsealed), jobs)
         return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
     return metrics

@@ -121,13 +121,28 @@ def test_the_newer_layout_of_bingo_is_known() -> None:
     )
 
     assert imported.document == {
-        "server": {"addr": "127.0.0.1:8080"},
+        "server": {"addr": "127.0.0.1:8080", "grpc_port": 9090},
         "env": "production",
         "timezone": "Asia/Shanghai",
     }
     assert [str(note) for note in imported.notes if note.needs_person] == [
-        "line 3: grpc.enabled: true: there is no grpc server here; call the HTTP API"
+        "line 3: grpc.enabled: true: gRPC serves the duties of qs and nothing else, in its own messages; "
+        "pip install 'qs[grpc]' and call qs.plan.v1.PlanDuties; see docs/operations/grpc.md"
     ]
+
+
+@pytest.mark.parametrize(
+    ("grpc", "server"),
+    [
+        (b"{enabled: false, addr: ':9090'}", {}),
+        (b"{addr: ':9090'}", {}),
+        (b"{enabled: true, addr: '0.0.0.0:9090'}", {"server": {"grpc_port": 9090}}),
+        (b"{enabled: true, addr: ':99999'}", {}),
+        (b"{enabled: true, addr: 'x'}", {}),
+    ],
+)
+def test_a_grpc_server_of_bingo_becomes_a_port_if_it_is_on(grpc: bytes, server: dict[str, Any]) -> None:
+    assert import_bingo_settings(b"app: {name: b}\ngrpc: " + grpc + b"\n").document == server
 
 
 def test_settings_of_ecron_are_carried_over() -> None:

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Meta, Struct
 
+from qs.application.kernel.limiting import DUTIES
 from qs.application.plan.before import BeforeReading
 from qs.application.scheduler.executing import DutyExecutions
 from qs.domain.identity.principal import Principal
@@ -20,7 +21,7 @@ from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success
 from qs.interface.rest.executions import AcceptedView, Async, answer_execution
 
-OPT = {"scope": "tasks:schedule", "platform": True}
+OPT = {"scope": "tasks:schedule", "platform": True, "limit": DUTIES}
 LOOSE = {**OPT, "loose_query": True}
 
 Before = Annotated[
@@ -170,11 +171,20 @@ async def _carry_out(
     executions: DutyExecutions,
     before_reading: BeforeReading,
 ) -> Response[Any]:
+    parameters = await parameters_of(query, caller, before_reading)
+    return await answer_execution(executions, duty, caller, parameters, in_background=query.in_background)
+
+
+async def parameters_of(query: DutyQuery, caller: Principal, before_reading: BeforeReading) -> dict[str, Any]:
+    """What the execution of a duty is given.
+
+    Raises:
+        BeforeInvalid, BeforeInFuture: before an execution exists that could only fail.
+    """
     parameters: dict[str, Any] = {}
     if query.before:
-        # Read here, so that a wrong one is refused before an execution exists that could only fail.
         instant = await before_reading.read(caller.tenant_id, query.before)
         parameters["before"] = instant.isoformat()
     if query.limit is not None:
         parameters["limit"] = query.limit
-    return await answer_execution(executions, duty, caller, parameters, in_background=query.in_background)
+    return parameters

@@ -9,13 +9,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery
 from msgspec import Meta, Struct
 
+from qs.application.kernel.limiting import DUTIES
 from qs.application.scheduler.executing import DutyExecutions
 from qs.domain.identity.principal import Principal
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success
 from qs.interface.rest.executions import AcceptedView, Async, answer_execution
 
-OPT = {"scope": "statistics:sync", "platform": True}
+OPT = {"scope": "statistics:sync", "platform": True, "limit": DUTIES}
 
 Repair = Annotated[
     bool,
