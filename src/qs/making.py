@@ -1,4 +1,4 @@
-"""How settings become the things that live as long as the process; container.py says what goes with what."""
+"""How settings become the things that live as long as the process; the container says what goes with what."""
 
 import os
 import secrets
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.audit_reading import AuditReading
 from qs.application.kernel.audit_sealing import AuditSealing
+from qs.application.kernel.limiting import KINDS, Limiter, LocalLimiter, RateLimits, parse_limit
 from qs.application.kernel.mailing import Mailer, UnsetMailer
 from qs.application.kernel.readiness import Check
 from qs.application.kernel.retention import Keep
@@ -40,6 +41,8 @@ from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.readiness import PostgresReadiness
 from qs.infra.redis.client import create_redis
+from qs.infra.redis.limiter import RedisLimiter
+from qs.infra.redis.quick import QuickRedis
 from qs.infra.scheduler.executors.builtin import BuiltinExecutor
 from qs.infra.scheduler.executors.command import CommandExecutor
 from qs.infra.scheduler.executors.command_file import read_command_list
@@ -50,6 +53,7 @@ from qs.infra.scheduler.job_notices import SqlDueNotices
 from qs.infra.scheduler.notice_carriers import MailCarrier, WebhookCarrier
 from qs.infra.scheduler.sources.files import FileJobs
 from qs.infra.scheduler.sources.sys_crontab import SysCrontabJobs
+from qs.infra.scheduler.stored_secrets import SecretUnitsOfWork, StoredSecretReader
 from qs.interface.jobs import REGISTRATIONS
 from qs.settings import Settings
 from qs.settings.sources import find_file
@@ -117,19 +121,30 @@ def make_builtins(container: Any) -> dict[str, Builtin]:
 
 
 def make_executors(
-    settings: Settings, client: GuardedClient, builtins: Callable[[], Mapping[str, Builtin]]
+    settings: Settings,
+    client: GuardedClient,
+    builtins: Callable[[], Mapping[str, Builtin]],
+    stored: SecretUnitsOfWork,
 ) -> dict[str, Executor]:
     """What this installation can run, by kind. What is off still says so to whoever writes such a job."""
     scheduler = settings.scheduler
-    # What the operator put into the environment is his own and no other tenant's.
-    secrets = SettingsSecrets({}, os.environ, tenants=(DEFAULT_TENANT, PLATFORM_TENANT))
+    # What the operator put into the environment is his own and no other tenant's. What a command finds in its own is
+    # for him to say, so no tenant can lay a value there.
+    own = SettingsSecrets({}, os.environ, tenants=(DEFAULT_TENANT, PLATFORM_TENANT))
+    secrets = SettingsSecrets(
+        {},
+        os.environ,
+        tenants=(DEFAULT_TENANT, PLATFORM_TENANT),
+        stored=StoredSecretReader(stored),
+        redactions=own.redactions,
+    )
     commands = None if scheduler.commands_file is None else read_command_list(scheduler.commands_file)
     for name, why in (commands.refused if commands else {}).items():
         _log.warning("command_refused", command=name, reason=why)
     executors: list[Executor] = [
         BuiltinExecutor(builtins),
         HttpExecutor(client, secrets, scheduler.results_path),
-        CommandExecutor(commands, secrets),
+        CommandExecutor(commands, own),
         KubernetesExecutor(_kubernetes_rules(settings)),
     ]
     return {executor.kind: executor for executor in executors}
@@ -187,6 +202,16 @@ def make_redis(settings: Settings) -> Redis:
     if settings.redis.url is None:
         raise RuntimeError("no Redis is set: set QS_REDIS_URL, or use `qs up`, which brings its own")
     return create_redis(settings.redis.url)
+
+
+def make_rate_limits(settings: Settings, redis: QuickRedis, monotonic: Callable[[], float]) -> RateLimits:
+    """The limits of ``limits``, shared by all processes where there is a Redis."""
+    texts = {name: getattr(settings.limits, name) for name in KINDS}
+    limits = {name: limit for name, text in texts.items() if (limit := parse_limit(name, text)) is not None}
+    limiter: Limiter = LocalLimiter(monotonic)
+    if settings.redis.url is not None:
+        limiter = RedisLimiter(redis, LocalLimiter(monotonic), processes=settings.limits.processes)
+    return RateLimits(limiter, limits)
 
 
 def how_long_to_keep(settings: Settings) -> Keep:

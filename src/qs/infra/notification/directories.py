@@ -1,4 +1,4 @@
-"""Other contexts' records in the words of this one. What they are asked for is stated here; container.py binds them."""
+"""Other contexts' records in the words of this one. What they are asked for is stated here; the container binds them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Tenants' zones in the words of this context; what they are asked for is stated here, and container.py binds it."""
+"""Tenants' zones in the words of this context; what they are asked for is stated here, and the container binds it."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The plan context's courses in the words of this one; what it is asked for is stated here, and container.py binds it."""
+"""The plan context's courses in the words of this one; what it is asked for is stated here, and the container binds it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

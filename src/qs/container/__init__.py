@@ -1,23 +1,12 @@
-"""Which concrete class stands behind each port. The only module that knows the DI library."""
+"""Which concrete class stands behind each port. The only package that knows the DI library."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from time import monotonic
 
-from dependency_injector import containers, providers
+from dependency_injector import providers
 
-from qs import making, making_identity
-from qs.application.identity.administering_api_keys import ApiKeyAdministration
-from qs.application.identity.administering_service_accounts import ServiceAccountAdministration
-from qs.application.identity.administering_tenants import TenantAdministration
-from qs.application.identity.administering_users import UserAdministration
-from qs.application.identity.bootstrapping import Bootstrap
-from qs.application.identity.granting import ClientGranting
-from qs.application.identity.issuing import TokenIssuing
-from qs.application.identity.logging_in import Login, NoLogin
-from qs.application.identity.pacing import AttemptPacing
+from qs import making
 from qs.application.kernel.background import BackgroundWork
-from qs.application.kernel.business_time import ClockAdvancing
 from qs.application.kernel.feed import EventFeed, EventReplay
 from qs.application.kernel.publishing import Publishing
 from qs.application.kernel.relaying import Relay
@@ -49,6 +38,7 @@ from qs.application.scheduler.job_ending import JobEnding
 from qs.application.scheduler.job_firing import JobFiring
 from qs.application.scheduler.job_reading import JobReading
 from qs.application.scheduler.job_running import JobRunning
+from qs.application.scheduler.keeping_secrets import SecretKeeping
 from qs.application.scheduler.nodes import NodeDraining, NodeReading
 from qs.application.scheduler.operating import JobOperating
 from qs.application.scheduler.reading import DutyReading
@@ -65,16 +55,11 @@ from qs.application.statistics.reading import StatisticsReading
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
 from qs.application.statistics.validating import Validation
 from qs.collecting import collect_seldom
+from qs.container.foundation import Foundation
 from qs.domain.scheduler.duty import standing_duties
 from qs.domain.scheduler.notice_texts import language_of
-from qs.infra.auth.cipher import Cipher
-from qs.infra.auth.keys import Keyring
-from qs.infra.auth.passwords import Argon2Passwords
-from qs.infra.auth.secrets import KeyedSecrets
 from qs.infra.http.guarded import GuardedClient
-from qs.infra.identity.directory import SqlAccountDirectory
 from qs.infra.identity.staff_reader import SqlStaffReader
-from qs.infra.identity.unit_of_work import IdentityUnitsOfWork
 from qs.infra.identity.zones import SqlZoneReader
 from qs.infra.notification.channels.choosing import ADDRESSED
 from qs.infra.notification.directories import RecordedPreferences, RecordedStaff, RecordedTestees
@@ -87,12 +72,10 @@ from qs.infra.plan.one_task import SqlOneTask
 from qs.infra.plan.readers import OpenEntries, SqlPlanReader, SqlTesteeReader
 from qs.infra.plan.recounting import SqlRecount
 from qs.infra.plan.unit_of_work import PlanUnitsOfWork
-from qs.infra.postgres.business_clock import SqlBusinessClock
+from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.event_backlog import SqlEventBacklog
 from qs.infra.postgres.event_log import SqlEventLogUnitOfWork
-from qs.infra.postgres.failures import is_away, translate
-from qs.infra.postgres.idempotency_keys import SqlIdempotencyKeys
-from qs.infra.postgres.ids import new_id
+from qs.infra.postgres.failures import is_away
 from qs.infra.postgres.inbox import SqlDueAttempts
 from qs.infra.postgres.outbox_relay import SqlRelayOutbox
 from qs.infra.postgres.outbox_republishing import SqlRepublishingOutbox
@@ -118,90 +101,16 @@ _COUNTED_AT_ONCE = 1000
 _BACKGROUND_ENDS_WITHIN = timedelta(seconds=8)
 
 
-class Container(containers.DeclarativeContainer):
+class Container(Foundation):
     """Everything that lives as long as the process; a unit of work is made per use by its factory."""
 
-    settings = providers.Dependency(instance_of=Settings)
-
-    # PostgreSQL
-    engine = providers.Singleton(making.make_engine, settings)
-
-    clock_advancing = providers.Singleton(
-        lambda engine, settings: ClockAdvancing(SqlBusinessClock(engine), settings.env), engine, settings
-    )
-
-    # http
-    translate_failure = providers.Object(translate)
-
-    # keys
-    keyring = providers.Singleton(lambda settings: Keyring.parse(settings.secret_key or ""), settings)
-    personal_cipher = providers.Singleton(Cipher, keyring, "personal")
-    idempotency_keys = providers.Singleton(
-        SqlIdempotencyKeys, engine, providers.Singleton(Cipher, keyring, "idempotency")
-    )
-
-    new_id = providers.Object(new_id)
-    system_time = providers.Object(lambda: datetime.now(UTC))
-
-    # identity
-    passwords = providers.Singleton(Argon2Passwords)
-    account_directory = providers.Singleton(SqlAccountDirectory, engine)
-    identity_uow = providers.Singleton(IdentityUnitsOfWork, engine, personal_cipher)
-    _account_secrets = providers.Singleton(KeyedSecrets, keyring, "service_account")
-    _key_secrets = providers.Singleton(KeyedSecrets, keyring, "api_key")
-    access_tokens = providers.Singleton(making_identity.make_access_tokens, settings, keyring, new_id)
-    provider_http = providers.Singleton(making_identity.make_provider_client)
-    monotonic_time = providers.Object(monotonic)
-    authentication = providers.Singleton(
-        making_identity.make_authentication,
-        settings,
-        access_tokens=access_tokens,
-        directory=account_directory,
-        unit_of_work=identity_uow,
-        key_secrets=_key_secrets,
-        client=provider_http,
-        clock=system_time,
-        monotonic=monotonic_time,
-    )
-    _session_terms = providers.Singleton(making_identity.session_terms, settings)
-    _own_login = providers.Singleton(
-        Login,
-        directory=account_directory,
-        unit_of_work=identity_uow,
-        passwords=passwords,
-        access_tokens=access_tokens,
-        secrets=providers.Singleton(KeyedSecrets, keyring, "refresh"),
-        pacing=providers.Singleton(AttemptPacing, monotonic_time),
-        terms=_session_terms,
-        clock=system_time,
-        ids=new_id,
-    )
-    _no_login = providers.Singleton(NoLogin)
-    login = providers.Selector(
-        settings.provided.auth.mode, builtin=_own_login, jwks=_no_login, introspection=_no_login
-    )
-    client_granting = providers.Singleton(
-        ClientGranting,
-        directory=account_directory,
-        unit_of_work=identity_uow,
-        access_tokens=access_tokens,
-        secrets=_account_secrets,
-        access_ttl=_session_terms.provided.access_ttl,
-        clock=system_time,
-    )
-    tenant_administration = providers.Singleton(
-        TenantAdministration, directory=account_directory, unit_of_work=identity_uow, ids=new_id
-    )
-    _administering = {"unit_of_work": identity_uow, "clock": system_time, "ids": new_id}  # noqa: RUF012 - never changed
-    user_administration = providers.Singleton(UserAdministration, passwords=passwords, **_administering)
-    service_account_administration = providers.Singleton(
-        ServiceAccountAdministration, secrets=_account_secrets, **_administering
-    )
-    api_key_administration = providers.Singleton(ApiKeyAdministration, secrets=_key_secrets, **_administering)
-    token_issuing = providers.Singleton(
-        TokenIssuing, unit_of_work=identity_uow, access_tokens=access_tokens, clock=system_time
-    )
-    bootstrap = providers.Singleton(Bootstrap, unit_of_work=identity_uow, passwords=passwords, ids=new_id)
+    settings = Foundation.settings
+    engine = Foundation.engine
+    redis = Foundation.redis
+    keyring = Foundation.keyring
+    personal_cipher = Foundation.personal_cipher
+    new_id = Foundation.new_id
+    secret_uow = Foundation.secret_uow
 
     # plan
     entry_generator = providers.Singleton(
@@ -243,7 +152,6 @@ class Container(containers.DeclarativeContainer):
     )
 
     # events
-    redis = providers.Singleton(making.make_redis, settings)
     readiness_checks = providers.Singleton(making.readiness_checks, engine, settings, redis.provider)
     entry_links = providers.Singleton(OpenEntries, plan_uow, entry_generator)
     subscriptions = providers.Object((notifications.SUBSCRIPTION, statistics.SUBSCRIPTION))
@@ -282,6 +190,7 @@ class Container(containers.DeclarativeContainer):
     )
     audit_reading = providers.Singleton(making.make_audit_reading, engine)
     audit_sealing = providers.Singleton(making.make_audit_sealing, engine)
+    unsealed_audit = providers.Singleton(SqlUnsealedAudit, engine)
 
     # notification
     _testees = providers.Singleton(
@@ -439,7 +348,10 @@ class Container(containers.DeclarativeContainer):
         ),
         settings,
     )
-    job_executors = providers.Singleton(making.make_executors, settings, _jobs_http, builtins.provider)
+    job_executors = providers.Singleton(
+        making.make_executors, settings, _jobs_http, builtins.provider, secret_uow
+    )
+    secret_keeping = providers.Singleton(SecretKeeping, secret_uow)
     job_compiling = providers.Singleton(JobCompiling, job_executors, _scheduler_timezone)
     job_meter = providers.Singleton(RedisMeter, redis.provider)
     _notice_writing = providers.Singleton(making.make_notice_writing, settings, new_id)
@@ -490,6 +402,7 @@ async def close(container: Container) -> None:
     await container.guarded_http().aclose()
     await container.provider_http().aclose()
     await container.job_meter().aclose()
+    await container.quick_redis().aclose()
     if container.settings().redis.url is not None:
         await container.redis().aclose()
     if container.engine.initialized if hasattr(container.engine, "initialized") else True:
