@@ -16,7 +16,7 @@ export PIP_ROOT_USER_ACTION = ignore
 CLEAN := env $(patsubst %,-u %,$(filter-out QS_PG_BIN QS_REDIS_BIN,$(filter QS_%,$(.VARIABLES))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up scheduler-run scheduler-api scheduler-build test-scheduler-api test test-fast proof proof-long coverage check bench build clean
+.PHONY: help setup demo up scheduler-run scheduler-api scheduler-build test-scheduler-api test test-fast proof proof-long fuzz coverage check bench build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ proof: setup ## Kill, cut off, freeze and flood real processes, and count what w
 
 proof-long: setup ## The same with 5,000 random kills
 	@$(CLEAN) $(BIN)/python -m tests.proof --rounds 5000
+
+fuzz: setup ## Send 500 generated requests per operation, and sequences of them, for up to an hour
+	@$(CLEAN) env QS_FUZZ_LONG=1 QS_FUZZ_EXAMPLES=500 QS_FUZZ_SECONDS=3600 $(BIN)/python -m pytest -q tests/fuzz
 
 coverage: setup ## Run the tests and report what they do not reach, in htmlcov/
 	@$(BIN)/coverage erase

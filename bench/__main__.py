@@ -25,6 +25,7 @@ _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
     "firing": lambda scene, options: jobs.firing(scene, options.jobs, options.idle),
     "executing": lambda scene, options: jobs.executing(scene, options.executions, options.peers),
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
+    "authentication": lambda scene, options: http.authentication(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
 }
 # Those that are measured in another way than by rounds of several subjects.

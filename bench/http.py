@@ -1,6 +1,7 @@
 """What the HTTP edge costs: one task against a handler written by hand, a probe against bare litestar."""
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from bench import seeding
@@ -29,6 +30,25 @@ async def one_task(world: World, requests: int, tasks: int) -> Case:
     return Case("one task over HTTP", "requests", subjects, goals, {"connections": _CONNECTIONS})
 
 
+async def authentication(world: World, requests: int, tasks: int) -> Case:
+    """The same reads by everybody who calls, by who shows a token, and by who shows one and is counted besides."""
+    await seeding.tasks(world.admin, DEFAULT_TENANT, tasks, 0, opened=True)
+    ids = [row["id"] for row in await world.admin.fetch("SELECT id FROM task")]
+    token = _token(world)
+    asked = [get(f"/api/v1/plans/tasks/{random.Random(n).choice(ids)}", token) for n in range(requests)]
+    uncounted = {"QS_LIMITS__READING": "0"}
+    subjects = {
+        "nobody verified": await _asking(world, "bench.peers:trusting", asked, uncounted),
+        "verified": await _asking(world, _OURS, asked, uncounted),
+        "verified and limited": await _asking(world, _OURS, asked),
+    }
+    goals = [
+        Goal("verified", 1 / 1.15, "nobody verified"),
+        Goal("verified and limited", 0.85, "verified"),
+    ]
+    return Case("one task, authenticated", "requests", subjects, goals, {"connections": _CONNECTIONS})
+
+
 async def health(world: World, requests: int) -> Case:
     """``GET /health/alive``."""
     asked = [get("/health/alive")] * requests
@@ -40,8 +60,11 @@ async def health(world: World, requests: int) -> Case:
     return Case("health over HTTP", "requests", subjects, goals, {"connections": _CONNECTIONS})
 
 
-async def _asking(world: World, application: str, requests: list[bytes]) -> Subject:
-    port = await world.stack.enter_async_context(served(application, world.environment()))
+async def _asking(
+    world: World, application: str, requests: list[bytes], settings: Mapping[str, str] | None = None
+) -> Subject:
+    environment = {**world.environment(), **(settings or {})}
+    port = await world.stack.enter_async_context(served(application, environment))
 
     async def run(number: int) -> int:
         bodies = await ask(port, requests, _CONNECTIONS)

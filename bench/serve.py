@@ -5,6 +5,10 @@ import sys
 
 import uvicorn
 
+from qs.interface.cli.protocol import BoundedProtocol
+
+_PEERS = ("bench.peers:one_task", "bench.peers:bare_litestar")
+
 
 def main(application: str, fd: str) -> None:
     # uvicorn's own --fd takes the socket for a local one and leaves Nagle's algorithm on.
@@ -12,7 +16,7 @@ def main(application: str, fd: str) -> None:
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http="httptools" if application in _PEERS else BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

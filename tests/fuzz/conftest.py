@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from qs.application.kernel.limiting import KINDS
 from qs.infra.embedded import discard
 from tests.support.processes import ending
 
@@ -31,6 +32,8 @@ def service() -> Iterator[str]:
         "QS_ADMIN_USERNAME": "fuzzer",
         "QS_ADMIN_PASSWORD": _PASSWORD,
         "QS_LOG_LEVEL": "warning",
+        # Whoever sends generated requests calls more often than anybody may.
+        **{f"QS_LIMITS__{kind.upper()}": "0" for kind in KINDS},
     }
     with log.open("wb") as output:
         process = subprocess.Popen(

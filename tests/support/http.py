@@ -9,8 +9,10 @@ from litestar import Litestar
 
 
 @asynccontextmanager
-async def serving(app: Litestar, *, token: str | None = None) -> AsyncIterator[AsyncClient]:
-    """A client of the started application; with ``token``, one that is logged in.
+async def serving(
+    app: Litestar, *, token: str | None = None, peer: str = "127.0.0.1"
+) -> AsyncIterator[AsyncClient]:
+    """A client of the started application; with ``token``, one that is logged in; it calls from ``peer``.
 
     litestar's own test clients run the application in another thread's loop.
     """
@@ -18,7 +20,7 @@ async def serving(app: Litestar, *, token: str | None = None) -> AsyncIterator[A
     async with (
         _started(app),
         AsyncClient(
-            transport=ASGITransport(app),  # type: ignore[arg-type]
+            transport=ASGITransport(app, client=(peer, 123)),  # type: ignore[arg-type]
             base_url="http://qs.test",
             headers=headers,
         ) as client,

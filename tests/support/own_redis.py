@@ -21,6 +21,11 @@ class OwnRedis:
         self._process: asyncio.subprocess.Process | None = None
         self.url = f"unix://{self._home}/redis.sock"
 
+    @property
+    def process_id(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         socket = ["--port", "0", "--unixsocket", f"{self._home}/redis.sock"]
         files = ["--dir", str(self._home), "--save", "", "--appendonly", "no"]

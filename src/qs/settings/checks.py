@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from qs.domain.kernel.zones import zone_names
+from qs.settings.guessing import KEY_BITS, PASSWORD_BITS, has_known_password, is_guessable
 from qs.settings.identity_checks import find_identity_problems, find_open_identity
 from qs.settings.keys import value_of
 from qs.settings.sections import Settings
+from qs.settings.tls_checks import find_tls_problems
 
 Problems = Iterator[tuple[str, str]]
 
@@ -22,12 +24,6 @@ _OWN_PATH = re.compile(
 )
 _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
-_FEWEST_CHARACTERS = 8
-_KNOWN = re.compile(
-    r"change.?me|replace.?me|secret|password|passwd|default|example|sample|insecure|test|admin|letmein|qwerty"
-    r"|please|super|your|this|development|production|only|for|key|not|abcdef|0123456789|1234567890|12345678|123456",
-    re.IGNORECASE,
-)
 
 
 def find_problems(settings: Settings) -> Problems:
@@ -42,7 +38,8 @@ def find_problems(settings: Settings) -> Problems:
     yield from _scheduler(settings)
     if settings.env == "production":
         yield from _production(settings)
-        yield from find_open_identity(settings, _is_weak)
+        yield from _open_in_production(settings)
+        yield from find_open_identity(settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -131,6 +128,10 @@ def _server(settings: Settings) -> Problems:
             yield name, "is missing; TLS needs both server.tls.cert_file and server.tls.key_file"
         elif file is not None and not file.is_file():
             yield name, f"is {file}, which is not a file; expected a PEM file"
+    if tls.cert_file and tls.key_file and tls.cert_file.is_file() and tls.key_file.is_file():
+        yield from find_tls_problems(tls.cert_file, tls.key_file)
+    if settings.server.grpc_port and settings.server.grpc_port == settings.server.port:
+        yield "server.grpc_port", f"is {settings.server.port}, where HTTP is served; expected another port"
     if re.search(r"[\s/@]", settings.server.host):
         yield "server.host", "expected a host name or an address such as 127.0.0.1, without a port"
     elif not is_loopback(settings.server.host) and settings.env != "production":
@@ -190,7 +191,6 @@ def _secret_key(settings: Settings) -> Problems:
 
 
 def _production(settings: Settings) -> Problems:
-    server = settings.server
     if settings.secret_key is None:
         yield (
             "secret_key",
@@ -198,20 +198,33 @@ def _production(settings: Settings) -> Problems:
         )
     else:
         for pair in settings.secret_key.split(","):
-            if _is_weak(pair.partition(":")[2]):
-                yield "secret_key", f"the key {pair.partition(':')[0]} can be guessed; expected a random one"
-    password = settings.auth.admin_password
-    if password is not None and (len(password) < _SHORTEST_PASSWORD or _is_weak(password)):
+            key_id, _, key = pair.strip().partition(":")
+            # What is too short, or no pair and perhaps the key itself, is told elsewhere.
+            if len(key) >= _SHORTEST_KEY and is_guessable(key, KEY_BITS):
+                yield "secret_key", f"the key {key_id} can be guessed; expected a random one"
+    password, own = settings.auth.admin_password, [settings.auth.admin_username or "admin"]
+    if password is not None and (
+        len(password) < _SHORTEST_PASSWORD or is_guessable(password, PASSWORD_BITS, own)
+    ):
         yield (
             "auth.admin_password",
             f"can be guessed; expected {_SHORTEST_PASSWORD} characters or more, not a known one",
         )
     for secret in settings.notification.webhook.secrets:
-        if len(secret.removeprefix("whsec_")) < _SHORTEST_KEY or _is_weak(secret):
+        bare = secret.removeprefix("whsec_")
+        if len(bare) < _SHORTEST_KEY or is_guessable(bare, KEY_BITS):
             yield (
                 "notification.webhook.secrets",
                 f"can be guessed; expected {_SHORTEST_KEY} random characters or more",
             )
+    for name in ("database.url", "database.migration_url", "redis.url"):
+        if has_known_password(value_of(settings, name) or ""):
+            yield name, "holds a password that everybody knows; expected one of its own"
+
+
+def _open_in_production(settings: Settings) -> Problems:
+    """What would let others read along, or say who they are."""
+    server = settings.server
     if not is_loopback(server.host) and server.tls.cert_file is None and not server.trusted_proxies:
         yield (
             "server.host",
@@ -223,9 +236,15 @@ def _production(settings: Settings) -> Problems:
             "server.cors_origins",
             "is *, which lets every site call; expected the origins of your own pages",
         )
-
-
-def _is_weak(secret: str) -> bool:
-    # What is left without the words of samples must still be varied, so that a random key that happens to hold
-    # one of them is not refused.
-    return len(set(_KNOWN.sub("", secret))) < _FEWEST_CHARACTERS
+    for network in server.trusted_proxies:
+        if ipaddress.ip_network(network).prefixlen == 0:
+            yield (
+                "server.trusted_proxies",
+                f"is {network}, so anybody may say where they call from; expected the networks of your own proxies",
+            )
+    base = settings.entry.base_url or ""
+    if _is_address(base, ("http",)) and not is_loopback(urlsplit(base).hostname or ""):
+        yield (
+            "entry.base_url",
+            "is not https, so links would cross the network in clear; expected https://host/path",
+        )

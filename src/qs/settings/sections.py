@@ -12,6 +12,7 @@ from qs.settings.types import (
     Flag,
     Network,
     Port,
+    Rate,
     Secret,
     SecretUrl,
     Text,
@@ -39,10 +40,14 @@ class TlsSettings(Section, frozen=True):
 
 
 class ServerSettings(Section, frozen=True):
-    """Where the API listens (``addr`` in the file is ``host:port``) and whose ``X-Forwarded-*`` it believes."""
+    """Where the API listens (``addr`` in the file is ``host:port``) and whose ``X-Forwarded-*`` it believes.
+
+    ``grpc_port`` of the same host serves the duties over gRPC; without it nothing does.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8080
+    grpc_port: Port | None = None
     tls: TlsSettings = msgspec.field(default_factory=TlsSettings)
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[Text, ...] = ()
@@ -100,6 +105,7 @@ class AuthSettings(Section, frozen=True):
 
     ``builtin`` issues its own, under the names ``qs`` unless told otherwise. ``jwks`` and ``introspection`` leave people
     to an identity provider: ``tenant_claim`` and ``roles_claim`` (names, or paths with dots) say where it puts them.
+    ``ca_file`` holds the only authorities whose certificates are believed of it; without it the usual ones are.
     """
 
     mode: Literal["builtin", "jwks", "introspection"] = "builtin"
@@ -113,6 +119,7 @@ class AuthSettings(Section, frozen=True):
     default_tenant: Text | None = None
     roles_claim: Text = "roles"
     role_prefix: Text | None = None
+    ca_file: File | None = None
     admin_username: Text | None = None
     admin_password: Secret | None = None
     access_ttl_s: Annotated[float, seconds(60, 86400)] = 3600.0
@@ -188,6 +195,20 @@ class RetentionSettings(Section, frozen=True):
     inbox_days: Days = 30
     stream_hours: Annotated[int, whole(1, 8784)] = 24
     executions_days: Days = 90
+
+
+class LimitsSettings(Section, frozen=True):
+    """How often one caller may call, by the kind of call. While Redis is away, or takes longer than ``patience_s``, each
+    process allows its share of a limit, of which there are ``processes``.
+    """
+
+    reading: Rate = "12000/1m"
+    writing: Rate = "6000/1m"
+    duties: Rate = "600/1m"
+    login: Rate = "300/1m"
+    misses: Rate = "60/1m"
+    processes: Annotated[int, whole(1, 1000)] = 4
+    patience_s: Annotated[float, seconds(0.01, 10)] = 0.25
 
 
 class ClockSettings(Section, frozen=True):
@@ -266,6 +287,7 @@ class Settings(Section, frozen=True):
     smtp: SmtpSettings = msgspec.field(default_factory=SmtpSettings)
     notification: NotificationSettings = msgspec.field(default_factory=NotificationSettings)
     outbound: OutboundSettings = msgspec.field(default_factory=OutboundSettings)
+    limits: LimitsSettings = msgspec.field(default_factory=LimitsSettings)
     sweep: SweepSettings = msgspec.field(default_factory=SweepSettings)
     retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
     clock: ClockSettings = msgspec.field(default_factory=ClockSettings)

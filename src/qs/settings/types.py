@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from qs.application.kernel.limiting import parse_limit
 from qs.domain.kernel.durations import parse_duration
 
 
@@ -16,6 +17,11 @@ def _in_seconds(text: str) -> float:
 
 def _network(text: str) -> str:
     return str(ipaddress.ip_network(text))
+
+
+def _rate(text: str) -> str:
+    parse_limit("", text)
+    return text
 
 
 def whole(low: int, high: int) -> Meta:
@@ -57,6 +63,16 @@ Flag = Annotated[bool, Meta(extra={"expected": "true or false"})]
 Port = Annotated[int, whole(0, 65535)]
 Days = Annotated[int, whole(1, 366)]
 File = Annotated[Path, Meta(extra={"parse": lambda text: Path(text).expanduser(), "expected": "a path"})]
+Rate = Annotated[
+    str,
+    Meta(
+        extra={
+            "parse": _rate,
+            "expected": "calls in a time from 1s to 24h, such as 600/1m, or 0 for no limit",
+        }
+    ),
+]
+"""How often somebody may call, as ``parse_limit`` reads it."""
 Network = Annotated[
     str, Meta(extra={"parse": _network, "expected": "an address or a network such as 10.0.0.0/8"})
 ]

@@ -10,7 +10,7 @@ from qs.domain.identity.errors import TokenInvalid
 from qs.domain.identity.principal import Kind, Principal
 from qs.domain.identity.scopes import PLATFORM_SCOPES, SCOPES
 from qs.infra.auth.keys import Keyring
-from qs.infra.auth.tokens import JwtAccessTokens
+from qs.infra.auth.tokens import LEEWAY, JwtAccessTokens
 from tests.integration.identity.broken_tokens import BROKEN, claims, good, header, signed
 from tests.integration.identity.people import bearer
 from tests.support.settings import SECRET_KEY
@@ -36,6 +36,33 @@ def test_a_token_says_what_was_put_into_it():
     assert read.principal == who
     assert (read.token_id, read.session_id) == (issued.id, session)
     assert read.expires_at == issued.expires_at == now.replace(microsecond=0) + HOUR
+
+
+def test_a_token_that_is_remembered_is_over_when_it_says_and_no_other_passes_for_it():
+    now = [datetime.now(UTC)]
+    reading = JwtAccessTokens(
+        Keyring.parse(SECRET_KEY), issuer="qs", audience="qs", ids=uuid7, clock=lambda: now[0]
+    )
+    issued = reading.issue(principal("plans:read"), ttl=-LEEWAY + timedelta(seconds=20), now=now[0])
+    first = reading.read(issued.token)
+
+    assert reading.read(issued.token) is first
+    head, body, signature = issued.token.split(".")
+    for forged in (f"{head}.{body}.{signature[::-1]}", f"{head}.{body[:-2]}.{signature}"):
+        with pytest.raises(TokenInvalid):
+            reading.read(forged)
+    now[0] = issued.expires_at + LEEWAY
+    # By the clock that nobody moved it still holds, but it was verified anew.
+    assert reading.read(issued.token) is not first
+
+
+def test_no_more_tokens_are_remembered_than_there_is_room_for():
+    reading = JwtAccessTokens(Keyring.parse(SECRET_KEY), issuer="qs", audience="qs", ids=uuid7, remembered=2)
+    issued = [reading.issue(principal(), ttl=HOUR, now=datetime.now(UTC)).token for _ in range(3)]
+    first = [reading.read(token) for token in issued]
+
+    assert reading.read(issued[2]) is first[2]
+    assert reading.read(issued[0]) is not first[0]
 
 
 def test_the_token_of_a_platform_account_has_no_tenant_and_no_more_than_its_scopes():

@@ -243,6 +243,8 @@ async def test_a_malformed_id_answers_exactly_as_an_absent_one(client: AsyncClie
     answers = []
     for thing_id in ("00000000-0000-7000-8000-0000000000ff", "not-a-uuid", "1", "%20"):
         response = await client.get(f"{THINGS}/{thing_id}", headers={"X-Request-Id": "same"})
+        # What is left of the caller's calls is less after each.
+        del response.headers["ratelimit"]
         answers.append((response.status_code, response.text, dict(response.headers)))
 
     assert answers == [answers[0]] * 4

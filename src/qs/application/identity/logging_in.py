@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from qs.application.identity.pacing import AttemptPacing
+from qs.application.identity.pacing import Pacing
 from qs.application.identity.ports import (
     AccessTokens,
     AccountDirectory,
@@ -61,7 +61,7 @@ class Login:
         passwords: Passwords,
         access_tokens: AccessTokens,
         secrets: Secrets,
-        pacing: AttemptPacing,
+        pacing: Pacing,
         terms: SessionTerms,
         clock: SystemClock,
         ids: IdGenerator,
@@ -87,14 +87,14 @@ class Login:
         """
         username = same_username(username)
         attempt = (username, address)
-        if delay := self._pacing.reserve(attempt):
+        if delay := await self._pacing.reserve(attempt):
             await self._wait(delay)
         known = await self._directory.user(username)
         matches = await self._passwords.verify(password, known.password_hash if known else None)
         if known is None or not matches or not known.may_enter:
             log.info("login_refused", user_id=known.id if known else None)
             raise BadCredentials
-        self._pacing.succeeded(attempt)
+        await self._pacing.succeeded(attempt)
         return await self._begin(known, password)
 
     async def refresh(self, refresh_token: str) -> SessionTokens:

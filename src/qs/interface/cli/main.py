@@ -25,6 +25,8 @@ VERBS: Mapping[str, str] = {
     "sweep": "Expire and open everything that is due now.",
     "stats": "Sync, validate, show and draw statistics.",
     "job": "Write, run, follow and look after jobs.",
+    "secret": "Secrets that jobs refer to.",
+    "keys": "Say what stands under which secret key, or encrypt everything under the current one.",
     "scheduler": "Stop, start and look at timed firing.",
     "events": "Follow the event feed, or publish events again.",
     "notifications": "List, show and replay deliveries.",

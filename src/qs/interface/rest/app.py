@@ -4,11 +4,13 @@ Adding a context is adding its name to ``CONTEXTS``: its package ``interface/res
 ``route_handlers`` (served under ``/api/v1``) and, where the contract puts some at the root, ``root_route_handlers``.
 
 Every handler declares who may call it (guards.py). Further options in ``opt``: ``idempotent`` and ``secret``
-(idempotency.py), ``consumes`` (bodies.py), and ``loose_query``, which lets unknown query parameters pass and, where no
-body is read, any body. litestar answers a POST with 201 unless told otherwise, so commands say ``status_code=200``.
+(idempotency.py), ``consumes`` (bodies.py), ``limit`` (limits.py), and ``loose_query``, which lets unknown query
+parameters pass and, where no body is read, any body. litestar answers a POST with 201 unless told otherwise, so
+commands say ``status_code=200``.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -44,6 +46,7 @@ API_PREFIX = "/api/v1"
 CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler", "audit")
 
 Close = Callable[[Any], Awaitable[None]]
+Beside = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
 class RoutesMisdeclared(Exception):
@@ -58,10 +61,12 @@ def create_app(
     *,
     controllers: Sequence[ControllerRouterHandler] | None = None,
     close: Close | None = None,
+    beside: Sequence[Beside] = (),
 ) -> Litestar:
     """The application over a container; ``controllers`` stand in for all contexts', under ``/api/v1``.
 
-    ``close`` is awaited with the container when the application ends.
+    ``close`` is awaited with the container when the application ends. What is ``beside`` it lives in the same process:
+    entered when it starts, left before ``close``.
 
     Raises:
         RoutesMisdeclared: a route does not say who may call it, has a scope and no authentication, asks for a
@@ -83,7 +88,7 @@ def create_app(
                 container.translate_failure(), "zh" if settings.lang == "zh_CN" else "en"
             )
         },
-        lifespan=[partial(lifecycle, close=close)],
+        lifespan=[partial(lifecycle, close=close), *beside],
         state=State({"container": container, "ready": False}),
         openapi_config=None,
         logging_config=None,

@@ -8,7 +8,9 @@ _ALLOW_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _ALLOW_HEADERS = (
     b"Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
 )
-_EXPOSE_HEADERS = b"ETag, Idempotency-Replayed, Link, Location, Retry-After, X-Request-Id"
+_EXPOSE_HEADERS = (
+    b"ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+)
 _PREFLIGHT_SECONDS = b"600"
 
 

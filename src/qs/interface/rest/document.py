@@ -92,7 +92,7 @@ def _without_made_up_examples(app: Litestar) -> None:
         }
 
 
-_STATUSES = (400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 500, 503)
+_STATUSES = (400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 414, 415, 422, 429, 431, 500, 503)
 
 
 def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Declared]]:
@@ -144,7 +144,7 @@ def _describe_failures(responses: dict[str, Any], handler: HTTPRouteHandler, *, 
 
 
 def _statuses(handler: HTTPRouteHandler, *, is_scoped: bool) -> Iterator[int]:
-    yield from (400, 404, 405, 410, 422, 429, 500, 503)
+    yield from (400, 404, 405, 408, 410, 414, 422, 429, 431, 500, 503)
     if is_scoped:
         yield from (401, 403)
     if handler.http_methods.isdisjoint({"GET"}):

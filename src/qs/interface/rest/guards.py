@@ -13,6 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from qs.application.identity.authenticating import Authentication
+from qs.application.kernel.limiting import KINDS
 from qs.domain.identity.errors import (
     PlatformAccountConfined,
     RouteUndeclared,
@@ -22,6 +23,7 @@ from qs.domain.identity.errors import (
 )
 from qs.domain.identity.principal import Principal
 from qs.domain.identity.scopes import PLATFORM_SCOPES, SCOPES
+from qs.interface.rest.limits import hold_to_limit
 
 _REALM = 'Bearer realm="qs"'
 
@@ -49,6 +51,7 @@ class AuthenticationMiddleware:
 
     Raises:
         NoToken, BadToken: 401 with a challenge (RFC 6750).
+        RateExceeded: the caller, or the address of one that is not known, calls too often (limits.py).
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,8 +63,13 @@ class AuthenticationMiddleware:
             authentication: Authentication = scope["litestar_app"].state.container.authentication()
             try:
                 scope["user"] = await authentication.authenticate(_bearer_token(scope))
+            except TokenMissing:
+                await hold_to_limit(scope)
+                raise
             except TokenInvalid as error:
+                await hold_to_limit(scope)
                 raise BadToken from error
+        await hold_to_limit(scope)
         await self.app(scope, receive, send)
 
 
@@ -79,7 +87,16 @@ async def require_scope(connection: ASGIConnection[Any, Any, Any, Any], handler:
     principal: Principal | None = connection.scope.get("user")
     if not scopes or principal is None:
         raise RouteUndeclared
-    if principal.is_platform and not handler.opt.get("platform"):
+    admit(principal, scopes, platform=bool(handler.opt.get("platform")))
+
+
+def admit(principal: Principal, scopes: tuple[str, ...], *, platform: bool) -> None:
+    """Returns if the caller holds any of ``scopes``, and is of a tenant where ``platform`` accounts are not let in.
+
+    Raises:
+        TooNarrow, PlatformAccountConfined
+    """
+    if principal.is_platform and not platform:
         raise PlatformAccountConfined
     if not principal.may_any(scopes):
         raise TooNarrow(scopes)
@@ -106,6 +123,8 @@ def declaration_problems(handler: BaseRouteHandler) -> Iterator[str]:
             yield f"asks for {scope!r}, which is not a scope"
     if handler.opt.get("platform") and PLATFORM_SCOPES.isdisjoint(scopes):
         yield "lets platform accounts in and asks for scopes that they never hold"
+    if handler.opt.get("limit") not in (None, *KINDS):
+        yield f"counts under {handler.opt['limit']!r}, which is no limit"
 
 
 def _bearer_token(scope: Scope) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from litestar import Litestar, Request
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import InternalServerException, NotFoundException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from qs.domain.kernel.errors import Problem
-from qs.interface.rest.bodies import Nothing, UnsupportedMediaType, build, read_json
+from qs.interface.rest.bodies import Nothing, UnsupportedEncoding, UnsupportedMediaType, build, read_json
 from qs.interface.rest.declarations import JSON, Declared, declared_by
 from qs.interface.rest.guards import require_scope
 from qs.interface.rest.parsing import Malformed, is_storable, refuse
@@ -37,6 +37,13 @@ class JsonRequest(Request[Any, Any, Any]):
         except AttributeError:
             return await super().json()
 
+    async def body(self) -> bytes:
+        """Raises Malformed when whoever sends it went away before all of it had come."""
+        try:
+            return await super().body()
+        except InternalServerException as error:
+            raise Malformed("the body ended before it was whole, so it was not read; send all of it") from error
+
 
 class InputCheck:
     """The ``before_request`` of every route: may the caller, and does the request fit; ``learn`` it the routes first.
@@ -55,7 +62,9 @@ class InputCheck:
                     self._declared[handler] = declared_by(handler, route.path_parameters)
 
     async def check(self, request: Request[Any, Any, Any]) -> None:
-        """Raises what ``require_scope`` does, Malformed, Invalid, UnsupportedMediaType, or litestar's 404 and 413."""
+        """Raises what ``require_scope`` does, Malformed, Invalid, UnsupportedMediaType, UnsupportedEncoding, or litestar's
+        404 and 413.
+        """
         assert isinstance(request, JsonRequest)
         declared = self._declared[request.route_handler]
         if not declared.public:
@@ -105,6 +114,8 @@ async def _check_body(request: JsonRequest, declared: Declared) -> None:
     limit = request.route_handler.resolve_request_max_body_size()
     if limit is not None and (request.content_length or 0) > limit:
         raise RequestEntityTooLarge
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedEncoding
     if declared.reads_itself:
         if request.headers.get("content-type") or request.content_length:
             _check_media_type(request, declared.consumes)

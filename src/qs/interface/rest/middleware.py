@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 from qs.application.kernel.request import request_id
 from qs.interface.rest import access_log, metrics
 from qs.interface.rest.cors import CorsPolicy, Header
+from qs.interface.rest.limits import ANSWERED
 from qs.interface.rest.proxies import TrustedProxies
 from qs.interface.rest.slashes import hide_slashes
 
@@ -145,6 +146,7 @@ class _Exchange:
             headers = self._with_missing_defaults(headers)
         if self._scope["scheme"] == "https":
             headers.append(_HSTS)
+        headers += self._scope.get(ANSWERED, ())
         if self._cors:
             headers += self._cors.headers(self._origin)
         message["headers"] = headers

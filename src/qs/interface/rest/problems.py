@@ -26,7 +26,7 @@ from qs.domain.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from qs.interface.rest.bodies import UnsupportedMediaType
+from qs.interface.rest.bodies import UnsupportedEncoding, UnsupportedMediaType
 from qs.interface.rest.languages import Language, preferred
 from qs.interface.rest.parsing import Malformed, pointer
 from qs.interface.rest.titles import title
@@ -44,6 +44,7 @@ STATUSES: dict[type[QsError], int] = {
     Gone: 410,
     PreconditionFailed: 412,
     UnsupportedMediaType: 415,
+    UnsupportedEncoding: 415,
     Invalid: 422,
     Limited: 429,
     Unavailable: 503,

@@ -4,20 +4,23 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromQuery
 from msgspec import Meta, Struct
 
+from qs.application.kernel.limiting import RateLimits
 from qs.application.plan.entering import EntryAdmission, Submission
 from qs.application.plan.entering import EntryView as Opened
+from qs.domain.plan.errors import EntryAbsent
 from qs.domain.plan.task import TaskStatus
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
+from qs.interface.rest.limits import count_miss
 from qs.interface.rest.plan.examples import SOME_ID, a_body_like
 from qs.interface.rest.plan.task_dto import AssessmentId
 
-# Chat apps add parameters of their own to links, so none is refused.
-PUBLIC = {"public": True, "loose_query": True}
+# Chat apps add parameters of their own to links, so none is refused. Links that open nothing are counted by themselves.
+PUBLIC = {"public": True, "loose_query": True, "limit": None}
 NOT_STORED = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
@@ -79,21 +82,43 @@ class SubmissionView(Struct):
 class EntryController(Controller):
     path = "/entries"
     tags = ("entries",)
-    dependencies = {"admission": given("entry_admission")}  # noqa: RUF012 - litestar's way to declare
+    dependencies = {  # noqa: RUF012 - litestar's way to declare
+        "admission": given("entry_admission"),
+        "limits": given("rate_limits"),
+    }
 
     @get("/", opt=PUBLIC, summary="Show what a link opens")
     async def show(
-        self, admission: Given[EntryAdmission], token: FromQuery[str] = "", task_id: FromQuery[str] = ""
+        self,
+        request: Request[Any, Any, Any],
+        admission: Given[EntryAdmission],
+        limits: Given[RateLimits],
+        token: FromQuery[str] = "",
+        task_id: FromQuery[str] = "",
     ) -> Response[Success[OpenEntryView]]:
         """Changes nothing. A link that is wrong in any way is 404; one replaced, run out, canceled or answered is 410."""
-        return success(OpenEntryView.of(await admission.show(token, task_id)), headers=NOT_STORED)
+        try:
+            entry = await admission.show(token, task_id)
+        except EntryAbsent:
+            await count_miss(request, limits, task_id)
+            raise
+        return success(OpenEntryView.of(entry), headers=NOT_STORED)
 
     @post("/submit", opt=PUBLIC, status_code=200, summary="Submit an answer")
     async def submit(
-        self, data: SubmitRequest, admission: Given[EntryAdmission]
+        self,
+        data: SubmitRequest,
+        request: Request[Any, Any, Any],
+        admission: Given[EntryAdmission],
+        limits: Given[RateLimits],
     ) -> Response[Success[SubmissionView]]:
         """Completes the task once. The same link and assessment_id again succeed with `repeated`; another id is 410."""
-        submission = await admission.submit(_text(data.token), _text(data.task_id), data.assessment_id)
+        task_id = _text(data.task_id)
+        try:
+            submission = await admission.submit(_text(data.token), task_id, data.assessment_id)
+        except EntryAbsent:
+            await count_miss(request, limits, task_id)
+            raise
         return success(SubmissionView.of(submission), headers=NOT_STORED)
 
 

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 from litestar import MediaType, Request, Response, get
 from litestar.params import FromQuery
 
+from qs.application.kernel.limiting import RateLimits
 from qs.application.plan.entering import EntryAdmission
 from qs.domain.kernel.errors import QsError
 from qs.domain.kernel.zones import zone
 from qs.domain.plan.errors import EntryAbsent, EntryCanceled, EntryCompleted, EntryExpired, EntryReplaced
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.languages import Language, preferred
+from qs.interface.rest.limits import count_miss
 from qs.interface.rest.plan.entries import PUBLIC
 from qs.interface.rest.problems import status_of
 from qs.settings import Settings
@@ -82,11 +84,16 @@ _PAGE = """\
     tags=["entries"],
     summary="The page of a link",
     media_type=MediaType.HTML,
-    dependencies={"admission": given("entry_admission"), "settings": given("settings")},
+    dependencies={
+        "admission": given("entry_admission"),
+        "limits": given("rate_limits"),
+        "settings": given("settings"),
+    },
 )
 async def entry_page(
     request: Request[Any, Any, Any],
     admission: Given[EntryAdmission],
+    limits: Given[RateLimits],
     settings: Given[Settings],
     token: FromQuery[str] = "",
     task_id: FromQuery[str] = "",
@@ -98,6 +105,8 @@ async def entry_page(
     try:
         entry = await admission.show(token, task_id)
     except (EntryAbsent, EntryReplaced, EntryExpired, EntryCanceled, EntryCompleted) as error:
+        if isinstance(error, EntryAbsent):
+            await count_miss(request, limits, task_id)
         return _page(language, _OVER[type(error)][language], status_of(error))
     tz: ZoneInfo = zone(entry.timezone)
     until = f"{entry.expires_at.astimezone(tz):%Y-%m-%d %H:%M} ({entry.timezone})"
