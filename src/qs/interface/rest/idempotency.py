@@ -1,7 +1,8 @@
 """``Idempotency-Key`` on routes with ``opt={"idempotent": True}``: repeating a creation creates nothing more.
 
 The answer of the first success is kept for 24 hours and given again with ``Idempotency-Replayed: true``; a failure
-frees the key. Of the request only a keyed digest is kept, because a body may hold a password. A route whose answer holds a secret adds ``"secret": True``: nothing of it is kept, a repetition is 409.
+frees the key. Of the request only a keyed digest is kept, because a body may hold a password. A route whose answer holds
+a secret adds ``"secret": True``: nothing of it is kept, a repetition is 409.
 """
 
 import re

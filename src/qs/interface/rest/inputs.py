@@ -42,7 +42,9 @@ class JsonRequest(Request[Any, Any, Any]):
         try:
             return await super().body()
         except InternalServerException as error:
-            raise Malformed("the body ended before it was whole, so it was not read; send all of it") from error
+            raise Malformed(
+                "the body ended before it was whole, so it was not read; send all of it"
+            ) from error
 
 
 class InputCheck:
