@@ -44,7 +44,7 @@ async def authentication(world: World, requests: int, tasks: int) -> Case:
     }
     goals = [
         Goal("verified", 1 / 1.15, "nobody verified"),
-        Goal("verified and limited", 0.85, "verified"),
+        Goal("verified and limited", 0.85, "verified", aimed_at=True),
     ]
     return Case("one task, authenticated", "requests", subjects, goals, {"connections": _CONNECTIONS})
 
