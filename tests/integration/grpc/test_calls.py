@@ -228,7 +228,13 @@ async def test_a_sweep_that_is_cut_off_is_given_up_and_the_next_one_does_its_wor
 
 async def test_each_call_is_told_of_once_and_never_its_token(duties, admin):
     with capture_logs() as logs:
+
+        async def told():
+            return any(each["event"] == "call_served" for each in logs)
+
         await failure(duties.ExpireTask(ABSENT, metadata=admin))
+        # It is written when the answer is on its way.
+        await eventually(told)
 
     (line,) = [each for each in logs if each["event"] == "call_served"]
     assert (line["method"], line["code"]) == (EXPIRE_TASK, "NOT_FOUND")

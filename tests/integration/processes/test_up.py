@@ -225,11 +225,12 @@ def test_a_taken_port_stops_the_start_and_says_so(installation: Installation) ->
 
 
 def test_an_api_that_cannot_start_stops_everything(installation: Installation) -> None:
-    bad = installation.home / "no.pem"
-    bad.write_text("no certificate")
-    variables = {"QS_SERVER__TLS__CERT_FILE": str(bad), "QS_SERVER__TLS__KEY_FILE": str(bad)}
+    # Whatever can be found out before is; this is what nobody could foresee.
+    broken = installation.home / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text("import os, sys\nif 'api' in sys.orig_argv:\n    os._exit(3)\n")
 
-    process = installation.start("--port", "0", **variables)
+    process = installation.start("--port", "0", PYTHONPATH=str(broken))
 
     assert process.wait(START_S) == 1
     assert "the API ended before it answered" in installation.err.read_text()
