@@ -19,14 +19,13 @@ from qs.domain.kernel.errors import Unavailable
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.infra.postgres.failures import translate
 from qs.infra.redis.client import create_redis
-from qs.interface.rest.app import create_app
 from qs.settings import Settings
 from tests.integration.plan.clinic import START
 from tests.integration.plan_http.steps import V1, data_of, problem_of
 from tests.proof.cutting import Cut, CuttingProxy, in_turn
 from tests.support.counting import Ward
 from tests.support.events import STREAM
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.settings import make_settings
 from tests.support.waiting import eventually
 
@@ -72,7 +71,7 @@ async def ward(container: Container, truth: asyncpg.Connection) -> Ward:
 async def api(container: Container) -> AsyncIterator[AsyncClient]:
     issuing = container.token_issuing()
     issued = await issuing.issue(DEFAULT_TENANT, ["admin"], timedelta(hours=1), actor="test")
-    async with serving(create_app(container), token=issued.token) as client:
+    async with serving(app_over(container), token=issued.token) as client:
         yield client
 
 

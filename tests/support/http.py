@@ -1,11 +1,43 @@
 """Calling the application in the test's own event loop, where its database connections live."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from httpx import ASGITransport, AsyncClient
 from litestar import Litestar
+
+from qs.container import Container
+from qs.interface.rest.app import create_app
+
+_apps: dict[str, tuple[Litestar, str]] = {}
+
+
+def app_over(container: Container) -> Litestar:
+    """The application as it is served. One that an earlier test has done with is used again: to make one takes long."""
+    settings = container.settings()
+    server = settings.server
+    # All of the settings that an application is made from; the rest it asks its container for.
+    made_from = repr(
+        (
+            settings.lang,
+            settings.scheduler.results_path,
+            server.metrics_public,
+            server.trusted_proxies,
+            server.cors_origins,
+        )
+    )
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
+    app, used_by = _apps.get(made_from, (None, ""))
+    if app is None or used_by == test:
+        app = create_app(container)
+    else:
+        for name in list(app.state):
+            del app.state[name]
+        app.state.update({"container": container, "ready": False})
+    _apps[made_from] = app, test
+    return app
 
 
 @asynccontextmanager

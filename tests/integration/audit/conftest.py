@@ -16,9 +16,8 @@ from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
-from qs.interface.rest.app import create_app
 from tests.integration.jobs_http.steps import Obedient
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 Write = Callable[..., Awaitable[None]]
 
@@ -71,7 +70,7 @@ def app(container: Container) -> Litestar:
         "http": Obedient("http", "jobs:http", outcome=AttemptOutcome(status=AttemptStatus.AWAITED)),
     }
     container.job_executors.override(providers.Object(executors))
-    return create_app(container)
+    return app_over(container)
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ from uuid import uuid4
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from qs.interface.rest.app import create_app
 from qs.interface.rest.events.schemas import event_schemas
 from tests.support.events import OTHER_TENANT, in_stream, publish_all, record_opened
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.notifying import Clinic, mailbox
 
 
 @pytest.fixture
 async def stranger(container):
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         yield client
 
 

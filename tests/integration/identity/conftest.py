@@ -12,7 +12,7 @@ from qs.domain.identity.accounts import User
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.interface.rest.app import create_app
 from tests.integration.identity.people import PASSWORD, MovableTime, RecordingPasswords
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.provider_process import Provider
 
 
@@ -72,7 +72,7 @@ async def probes(container: Container) -> AsyncIterator[AsyncClient]:
 @pytest.fixture
 async def client(container: Container) -> AsyncIterator[AsyncClient]:
     """The application as it is served."""
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         yield client
 
 

@@ -17,13 +17,12 @@ from sqlalchemy import event
 from qs.container import Container
 from qs.domain.identity.scopes import ROLES, SCOPES, scopes_of
 from qs.infra.postgres.engine import create_engine
-from qs.interface.rest.app import create_app
 from tests.integration.identity.furnishing import Furnished, furnish, rows_of
 from tests.integration.identity.operations import Operation, all_operations
 from tests.integration.jobs_http.steps import HOURLY
 from tests.integration.plan.test_tenants_apart import without_tenant_filter
 from tests.integration.plan_http.steps import WEEKLY, soon
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 OPERATIONS = all_operations()
 NOBODY: Mapping[str, str] = {}
@@ -51,7 +50,7 @@ async def world(
 ) -> AsyncIterator[World]:
     engine = create_engine(database_url, role="qs_app" if request.param == "as served" else None)
     container.engine.override(providers.Object(engine))
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         ours = await furnish(client, container, truth, "ourclinic")
         theirs = await furnish(client, container, truth, "theirward")
         yield World(client, ours, theirs)

@@ -9,8 +9,7 @@ from litestar import Litestar
 
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
-from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 from .steps import Obedient, Worker
 
@@ -30,7 +29,7 @@ def http(container: Container) -> Obedient:
 @pytest.fixture
 def app(container: Container, http: Obedient) -> Litestar:
     """The application as it is served."""
-    return create_app(container)
+    return app_over(container)
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from dependency_injector import providers
 from httpx import AsyncClient, Response
 
 from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
-from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.waiting import eventually
 
 from .steps import ABSENT_ID, ECRON, V1, data_of, details_of, make_job, problem_of
@@ -199,7 +198,7 @@ async def test_results_are_posted_to_the_path_that_the_settings_give(container, 
     scheduler = msgspec.structs.replace(settings.scheduler, results_path="/api/cronsvr/v1/result")
     container.settings.override(providers.Object(msgspec.structs.replace(settings, scheduler=scheduler)))
     http.outcome = AttemptOutcome(status=AttemptStatus.AWAITED)
-    async with serving(create_app(container)) as api:
+    async with serving(app_over(container)) as api:
         api.headers.update(await caller("admin"))
         job_id = await make(api, job_context=context(info={"method": "POST", "async": True}))
         execution = bare(await api.post(f"{ECRON}/jobexecution", json={"job_id": job_id}))["execute_id"]

@@ -10,8 +10,7 @@ from sqlalchemy import text
 from qs.application.identity import authenticating
 from qs.container import Container, build_container, close
 from qs.domain.kernel.ids import DEFAULT_TENANT
-from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 from .steps import make_job, problem_of, run_job
 
@@ -29,7 +28,7 @@ async def dashboard(settings):
 
 @pytest.fixture
 async def browser(dashboard):
-    async with serving(create_app(dashboard)) as client:
+    async with serving(app_over(dashboard)) as client:
         yield client
 
 
@@ -51,7 +50,7 @@ async def test_the_page_shows_queues_and_executions_as_text(dashboard, browser):
     browser.headers.update(await user(dashboard, role="admin"))
     token = await dashboard.token_issuing().issue(DEFAULT_TENANT, ["admin"], timedelta(hours=1), actor="test")
     bearer = {"Authorization": f"Bearer {token.token}"}
-    async with serving(create_app(dashboard)) as api:
+    async with serving(app_over(dashboard)) as api:
         api.headers.update(bearer)
         job = await make_job(api, name="<script>alert(1)</script>", queue="slow")
         await run_job(api, job)

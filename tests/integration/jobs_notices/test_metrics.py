@@ -13,10 +13,9 @@ from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
 from qs.domain.scheduler.job_execution import RunStatus
 from qs.infra.redis.client import create_redis
 from qs.infra.scheduler.meter import RedisMeter
-from qs.interface.rest.app import create_app
 from qs.interface.rest.job_metrics import SchedulerMetrics
 from tests.integration.jobs.nodes import ACTOR, failed
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.waiting import eventually
 
 from .desk import Desk
@@ -188,7 +187,7 @@ async def test_metrics_are_shown_beside_the_others_and_while_redis_is_away(setti
     container = build_container(replace(settings, server=server, redis=away))
     await desk.job()
     try:
-        async with serving(create_app(container)) as client:
+        async with serving(app_over(container)) as client:
             answer = await client.get("/metrics")
     finally:
         await close(container)

@@ -17,13 +17,12 @@ from qs.application.kernel.limiting import KINDS, LocalLimiter, RateLimits, pars
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.infra.redis.limiter import RedisLimiter
-from qs.interface.rest.app import create_app
 from qs.interface.rest.guards import AuthenticationMiddleware
 from qs.interface.rest.limits import limit_of
 from qs.settings import Settings
 from qs.settings.sections import LimitsSettings, ServerSettings
 from tests.integration.plan_http.steps import ABSENT_ID, V1, WEEKLY, make_opened
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 Caller = Callable[..., Awaitable[dict[str, str]]]
 PLANS, SWEEP, TOKEN = f"{V1}/plans", f"{V1}/plans/tasks/schedule", "/oauth2/token"
@@ -64,7 +63,7 @@ def container(container: Container, settings: Settings, clock: Clock) -> Contain
 
 @pytest.fixture
 async def stranger(container: Container) -> AsyncIterator[AsyncClient]:
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         yield client
 
 
@@ -142,7 +141,7 @@ async def test_who_does_not_say_who_they_are_is_counted_by_address(
 
 
 async def test_an_address_is_believed_from_a_proxy_of_ours_only(container: Container) -> None:
-    async with serving(create_app(container), peer="203.0.113.9") as client:
+    async with serving(app_over(container), peer="203.0.113.9") as client:
         forged = [{"X-Forwarded-For": f"198.51.100.{n}"} for n in range(5)]
         answers = [(await client.get(PLANS, headers=headers)).status_code for headers in forged]
 
@@ -152,9 +151,9 @@ async def test_an_address_is_believed_from_a_proxy_of_ours_only(container: Conta
 async def test_all_addresses_of_one_ipv6_network_count_together(container: Container) -> None:
     answers = []
     for n in range(5):
-        async with serving(create_app(container), peer=f"2001:db8:1:2::{n:x}") as client:
+        async with serving(app_over(container), peer=f"2001:db8:1:2::{n:x}") as client:
             answers.append((await client.get(PLANS)).status_code)
-    async with serving(create_app(container), peer="2001:db8:1:3::1") as client:
+    async with serving(app_over(container), peer="2001:db8:1:3::1") as client:
         elsewhere = (await client.get(PLANS)).status_code
 
     assert answers == [401] * 4 + [429]
@@ -234,7 +233,7 @@ async def test_a_limit_of_0_is_none(container: Container, caller: Caller) -> Non
             msgspec.structs.replace(container.settings(), limits=LimitsSettings(reading="0", writing="1/1h"))
         )
     )
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         answers = [await client.get(PLANS, headers=await caller("plans:read")) for _ in range(9)]
 
     assert {answer.status_code for answer in answers} == {200}
@@ -248,7 +247,7 @@ UNCOUNTED = re.compile(r"/(health|schema|entry)\b")
 def test_every_route_counts_under_the_limit_of_its_kind_or_is_one_of_few(container: Container) -> None:
     kinds: dict[str | None, set[str]] = {}
     uncounted = set()
-    for route, handler in _handlers(create_app(container)):
+    for route, handler in _handlers(app_over(container)):
         for method in handler.http_methods - {"OPTIONS"}:
             if AuthenticationMiddleware not in handler.resolve_middleware():
                 uncounted.add(route.path)

@@ -5,14 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.notifying import Clinic, mailbox
 
 
 @pytest.fixture
 async def stranger(container):
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         yield client
 
 

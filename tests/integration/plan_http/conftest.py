@@ -8,8 +8,7 @@ from litestar import Litestar
 
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
-from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 Caller = Callable[..., Awaitable[dict[str, str]]]
 
@@ -17,7 +16,7 @@ Caller = Callable[..., Awaitable[dict[str, str]]]
 @pytest.fixture
 def app(container: Container) -> Litestar:
     """The application as it is served."""
-    return create_app(container)
+    return app_over(container)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from qs.interface.rest import health
 from qs.interface.rest.app import create_app
 from qs.interface.rest.health import PROBE_SECONDS, find_faults
 from qs.settings import Settings
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 
 async def test_a_running_process_is_alive_without_asking_anybody(settings: Settings) -> None:
@@ -204,7 +204,7 @@ async def test_no_background_work_begins_after_sigterm_while_what_was_begun_goes
 
 async def test_every_route_without_a_database_asks_to_come_back(settings: Settings) -> None:
     container = build_container(_without_database(settings))
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         response = await client.post("/api/v1/auth/login", json={"username": "a", "password": "b"})
     await close(container)
 

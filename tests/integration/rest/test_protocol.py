@@ -86,13 +86,18 @@ Connect = Callable[[], Any]
 
 
 @pytest.fixture
-async def connect(container: Container) -> AsyncIterator[Connect]:
+def state() -> ServerState:
+    """What the server knows of its connections."""
+    return ServerState()
+
+
+@pytest.fixture
+async def connect(container: Container, state: ServerState) -> AsyncIterator[Connect]:
     """Opens connections to the application behind the protocol of ``qs api``."""
     app = create_app(container)
     app.state.ready = True
     config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", proxy_headers=False)
     config.load()
-    state = ServerState()
 
     def accept() -> protocol.BoundedProtocol:
         return protocol.BoundedProtocol(config=config, server_state=state, app_state={})
@@ -120,6 +125,40 @@ async def connect(container: Container) -> AsyncIterator[Connect]:
 
 
 JSON = {"Content_Type": "application/json"}
+
+
+@pytest.mark.parametrize("used_before", [True, False])
+async def test_a_request_that_meets_the_end_of_the_server_is_answered(
+    connect: Connect, state: ServerState, used_before: bool
+) -> None:
+    async with connect() as wire:
+        if used_before:
+            assert (await wire.ask(f"GET {NOWHERE}")).status == 404
+        await eventually(lambda: connected(state))
+        for connection in list(state.connections):
+            connection.shutdown()
+
+        answer = await wire.ask(f"GET {NOWHERE}")
+
+        assert (answer.status, answer.headers["connection"]) == (404, "close")
+        assert await wire.ends() == b""
+
+
+async def test_a_connection_without_a_request_does_not_keep_the_server_from_ending(
+    connect: Connect, state: ServerState
+) -> None:
+    async with connect() as idle, connect() as begun:
+        await begun.send(b"GET / HTTP/1.1\r\nX: ")
+        await eventually(lambda: connected(state, 2))
+        for connection in list(state.connections):
+            connection.shutdown()
+
+        assert await idle.ends() == b""
+        assert await begun.ends() == b""
+
+
+async def connected(state: ServerState, count: int = 1) -> bool:
+    return len(state.connections) == count
 
 
 async def test_a_head_has_an_end(connect: Connect) -> None:

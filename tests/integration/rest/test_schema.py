@@ -10,11 +10,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from qs.container import Container
 from qs.domain.plan.events import ALL_EVENTS
-from qs.interface.rest.app import create_app, documented_handlers
+from qs.interface.rest.app import documented_handlers
 from qs.interface.rest.document import build_document
 from qs.interface.rest.events.schemas import event_schemas
 from tests.integration.rest.conftest import Token
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_no_other_file_is_served(stranger: AsyncClient) -> None:
 
 
 async def test_the_whole_applications_document_can_be_made(container: Container, token: Token) -> None:
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         document = (await client.get("/schema/openapi.json")).json()
 
     assert len(operations(document)) > 5

@@ -10,7 +10,7 @@ from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
 from qs.domain.scheduler.execution import FiredBy
 from qs.interface.rest.app import create_app
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 from tests.support.waiting import eventually
 
 from .machines import ASKED
@@ -23,7 +23,7 @@ Caller = Callable[..., Awaitable[dict[str, str]]]
 
 @pytest.fixture
 async def client(container: Container) -> AsyncIterator[AsyncClient]:
-    async with serving(create_app(container)) as client:
+    async with serving(app_over(container)) as client:
         yield client
 
 

@@ -12,9 +12,8 @@ from qs.application.statistics.ports import Condition
 from qs.container import build_container, close
 from qs.domain.identity.tenant import TenantStatus
 from qs.domain.kernel.ids import DEFAULT_TENANT
-from qs.interface.rest.app import create_app
 from qs.interface.rest.metrics import Statistics
-from tests.support.http import serving
+from tests.support.http import app_over, serving
 
 
 class FakeTenants:
@@ -58,7 +57,7 @@ async def test_a_scrape_is_answered_while_postgresql_is_away(settings):
     server = replace(settings.server, metrics_public=True)
     container = build_container(replace(settings, database=away, server=server))
     try:
-        async with serving(create_app(container)) as client:
+        async with serving(app_over(container)) as client:
             answer = await client.get("/metrics")
     finally:
         await close(container)

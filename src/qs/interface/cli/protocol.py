@@ -17,6 +17,9 @@ HEAD_WITHIN_S = 20.0
 BODY_BYTES_A_LOOK = 4_096
 """What must have come of a body since the last look; less than any telephone sends."""
 
+LINGER_S = 0.3
+"""How long a connection on which nothing is under way is kept when the process ends, for what is on its way to it."""
+
 _LONGEST_URL = 65_535
 _LONGEST_HEAD = URL_BYTES + 2 * FIELDS_BYTES
 _TITLES = {
@@ -52,6 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._look: asyncio.TimerHandle | None = None
         self._awaits_since: float | None = None
         self._has_begun = False
+        self._is_last = False
         self._begin_head()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -99,6 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._unread_bytes = self._body_bytes = 0
         super().on_headers_complete()
+        if self._is_last and self._is_answering():
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0
@@ -109,6 +115,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         self._awaits_since = None
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Answers what is under way and what was sent a moment ago, by someone who could not know that this ends."""
+        self._is_last = True
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self.loop.call_later(LINGER_S, self._end)
+
+    def _end(self) -> None:
+        if not (self.transport.is_closing() or self._is_answering()):
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
         # uvicorn's way to say that a request cannot be parsed.
