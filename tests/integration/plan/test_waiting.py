@@ -122,3 +122,44 @@ async def test_an_enrollment_that_was_resumed_while_a_pause_waited_is_paused_aft
 
     paused = await pausing
     assert (paused.status, paused.paused_at >= paused.resumed_at) == ("paused", True)
+
+
+async def test_what_an_edit_adds_to_an_enrollment_that_it_waited_for_is_younger_than_the_enrollment(
+    clinic, admin
+):
+    """Its first occasions are over before it begins, so that there are facts from its very instant."""
+    plan = await clinic.plan(
+        schedule_type="by_day", interval=1, total_times=8, catch_up="all", catch_up_days=2
+    )
+    await clinic.advance("2060-03-05")
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        await uow.plans.get(plan.id, Lock.SHARE)
+        editing = asyncio.create_task(
+            clinic.authoring.edit(clinic.tenant_id, plan.id, {"total_times": 9}, actor=ACTOR)
+        )
+        await somebody_waits(admin)
+        joined = await clinic.enroll(plan)
+    await editing
+
+    _, tasks = await clinic.reading.enrollment(clinic.tenant_id, joined.enrollment.id)
+    added = [task for task in tasks if task.seq == 9]
+    assert [task.created_at > joined.enrollment.created_at for task in added] == [True]
+    assert any(task.reason == "late_enrollment" for task in tasks)
+    await clinic.check()
+
+
+async def test_what_a_plan_that_waited_for_an_enrollment_ends_is_ended_after_that(clinic, admin):
+    plan = await clinic.plan(total_times=2)
+
+    async with clinic.uow(clinic.tenant_id) as uow:
+        await uow.plans.get(plan.id, Lock.SHARE)
+        finishing = asyncio.create_task(clinic.steering.finish(clinic.tenant_id, plan.id, actor=ACTOR))
+        await somebody_waits(admin)
+        joined = await clinic.enroll(plan)
+    await finishing
+
+    enrollment, tasks = await clinic.reading.enrollment(clinic.tenant_id, joined.enrollment.id)
+    assert enrollment.status == "closed"
+    assert all(task.canceled_at > task.created_at for task in tasks)
+    assert enrollment.ended_at > enrollment.created_at

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qs.application.plan.ports import PlanUnitOfWork
-from qs.application.plan.present import present
 from qs.domain.plan.enrollment import Enrollment
 from qs.domain.plan.task import AssessmentTask
 
@@ -19,7 +18,8 @@ async def settle_enrollments(uow: PlanUnitOfWork, ended: Sequence[AssessmentTask
         return []
     counts = Counter(task.enrollment_id for task in ended)
     enrollments = await uow.enrollments.lock_many(counts)
-    now = present(uow.now, (task.moved_at for task in ended))
+    # With its last task, not after it.
+    now = max(uow.now, *(task.moved_at for task in ended if task.moved_at is not None))
     for enrollment in enrollments.values():
         enrollment.settle(counts[enrollment.id], now)
     await uow.enrollments.save_many(list(enrollments.values()))

@@ -118,7 +118,7 @@ class PlanSteering:
     async def pause_enrollment(self, tenant_id: UUID, enrollment_id: UUID, *, actor: str) -> Enrollment:
         async with self._uow(tenant_id) as uow:
             enrollment, _, plan = await _locked_enrollment(uow, enrollment_id)
-            if enrollment.pause(plan, present(uow.now, [enrollment.resumed_at])):
+            if enrollment.pause(plan, present(uow.now, [enrollment.resumed_at or enrollment.created_at])):
                 await save_tasks(uow, [], [enrollment])
                 await uow.audit.add("enrollment.paused", "enrollment", enrollment.id, actor=actor)
                 await uow.commit("enrollment.pause")

@@ -96,8 +96,8 @@ class AssessmentTask:
 
     @property
     def moved_at(self) -> datetime | None:
-        """When it ended, else when it was opened; None while it is pending."""
-        return self.completed_at or self.expired_at or self.canceled_at or self.opened_at
+        """When it ended, else when it was opened, else when it was made, where that was read."""
+        return self.completed_at or self.expired_at or self.canceled_at or self.opened_at or self.created_at
 
     @property
     def generation(self) -> int:
