@@ -2,7 +2,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from dependency_injector import providers
 
+from qs.domain.kernel.errors import Unavailable
 from tests.integration.plan_http.steps import ABSENT_ID, V1, data_of, get_raw, make_opened, run_out, task_of
 
 SCRIPT = "<script>alert(1)</script>"
@@ -115,3 +117,17 @@ async def test_the_page_says_why_a_link_is_dead(api, container, opened):
     await run_out(container, late)
     status, words = await page(late)
     assert (status, "run out" in words) == (410, True)
+
+
+async def test_who_opens_a_link_while_the_database_is_away_reads_a_page_too(api, container, opened):
+    class Away:
+        async def show(self, *_: Any) -> None:
+            raise Unavailable
+
+    with container.entry_admission.override(providers.Object(Away())):
+        answer = await api.get("/entry", params=link_of(opened), headers={"Accept-Language": "zh-CN"})
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "仍然有效" in Tags(answer.text).text

@@ -59,6 +59,20 @@ _OVER: dict[type[QsError], dict[Language, str]] = {
         "zh": "此问卷已完成，无需再填写。谢谢。",
     },
 }
+_TROUBLE: dict[int, dict[Language, str]] = {
+    429: {
+        "en": "Too many links were tried from here. Please wait a minute and open your link again.",
+        "zh": "尝试次数过多，请稍等一分钟后重新打开您的链接。",
+    },
+    503: {
+        "en": "The service cannot be reached at the moment. Your link stays good; please open it again shortly.",
+        "zh": "服务暂时不可用。您的链接仍然有效，请稍后重新打开。",
+    },
+}
+_ANY_TROUBLE: dict[Language, str] = {
+    "en": "Something went wrong here. Please open your link again later.",
+    "zh": "出现了问题，请稍后重新打开您的链接。",
+}
 _PAGE = """\
 <!doctype html>
 <html lang="{language}">
@@ -78,9 +92,21 @@ _PAGE = """\
 """
 
 
+def _trouble(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What is told to machines as a problem is told to the person who opened the link, with the same status."""
+    problem: Response[Any] = request.app.exception_handlers[Exception](request, error)
+    status = problem.status_code or 500
+    language = _language(request, request.app.state.container.settings())
+    page = _page(language, _TROUBLE.get(status, _ANY_TROUBLE)[language], status)
+    if retry_after := problem.headers.get("Retry-After"):
+        page.headers["Retry-After"] = retry_after
+    return page
+
+
 @get(
     "/entry",
     opt=PUBLIC,
+    exception_handlers={Exception: _trouble},
     tags=["entries"],
     summary="The page of a link",
     media_type=MediaType.HTML,
@@ -99,9 +125,7 @@ async def entry_page(
     task_id: FromQuery[str] = "",
 ) -> Response[str]:
     """A minimal page in Chinese or English that says whether the link of the query is live; 200, 404 or 410."""
-    language = preferred(
-        request.headers.get("accept-language", ""), "zh" if settings.lang.startswith("zh") else "en"
-    )
+    language = _language(request, settings)
     try:
         entry = await admission.show(token, task_id)
     except (EntryAbsent, EntryReplaced, EntryExpired, EntryCanceled, EntryCompleted) as error:
@@ -111,6 +135,12 @@ async def entry_page(
     tz: ZoneInfo = zone(entry.timezone)
     until = f"{entry.expires_at.astimezone(tz):%Y-%m-%d %H:%M} ({entry.timezone})"
     return _page(language, _LIVE[language].format(until=until), 200)
+
+
+def _language(request: Request[Any, Any, Any], settings: Settings) -> Language:
+    return preferred(
+        request.headers.get("accept-language", ""), "zh" if settings.lang.startswith("zh") else "en"
+    )
 
 
 def _page(language: Language, words: str, status: int) -> Response[str]:
