@@ -1,4 +1,4 @@
-"""The clock of the jobs: fires what is due when it is due, and looks after what nobody holds.
+"""The clock of the jobs: fires what is due when it is due or asked for by a message, and looks after what nobody holds.
 
 Nothing is elected: any number of these processes may run, and what one claims the others leave alone.
 """
@@ -101,6 +101,12 @@ async def run(container: Container, stop: asyncio.Event) -> None:
         Loop("rescue", container.run_rescue().rescue, RESCUE_EVERY_S),
         Loop("listen", listen, 1.0),
     ]
+    if container.settings().mq.accept_jobs:
+
+        async def take_requests() -> None:
+            await container.request_queue().consume(container.job_requests().accept, stop)
+
+        loops.append(Loop("requests", take_requests, 0.0))
     with _poked_by_signals(sources.poke):
         try:
             await keep_working("ticker", loops, container.engine(), stop, on_drain=clock.drain)

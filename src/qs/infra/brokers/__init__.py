@@ -1,0 +1,1 @@
+"""Message brokers, one file each; what a file needs is installed by the extra ``brokers`` and imported when chosen."""
