@@ -5,6 +5,7 @@ import email
 import email.policy
 import json
 import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,12 +30,13 @@ class HeldPort:
 
 
 class MailReceiver:
-    """Keeps what it accepts; ``answers`` are given instead, one per message, to RCPT or DATA.
+    """Keeps what it accepts; ``answers`` are given instead, one per message, to RCPT or DATA: a reply or HANG.
 
-    With ``hangs_at_quit`` it never says goodbye.
+    With ``hangs_at_quit`` it never says goodbye. With a ``context`` it speaks TLS from the first byte.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self._held_port = HeldPort()
         self.port = self._held_port.number
         self.hangs_at_quit = False
@@ -50,6 +52,7 @@ class MailReceiver:
             lambda: SMTP(self, hostname="mail.example.org", enable_SMTPUTF8=True, loop=loop),
             "127.0.0.1",
             self.port,
+            ssl=self._context,
         )
 
     async def stop(self) -> None:
@@ -68,7 +71,10 @@ class MailReceiver:
 
     async def handle_RCPT(self, server, session, envelope, address, options) -> str:
         if self.answers_to_rcpt:
-            return self.answers_to_rcpt.pop(0)
+            answer = self.answers_to_rcpt.pop(0)
+            if answer == HANG:
+                await asyncio.sleep(3600)
+            return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -93,12 +99,18 @@ class Received:
 
 HANG = "hang"
 ENDLESS = "endless"
+SLOW = "slow"
 
 
 class WebReceiver:
-    """Keeps what it is sent and answers 200, or what ``answers`` says: a status, a raw answer, HANG or ENDLESS."""
+    """Keeps what it is sent and answers 200, or what ``answers`` says: a status, a raw answer, HANG, ENDLESS or SLOW.
 
-    def __init__(self) -> None:
+    With a ``context`` it speaks TLS. ``body`` is what it says with a 200 of its own.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None, body: bytes = b"") -> None:
+        self._context = context
+        self.body = body
         self._held_port = HeldPort()
         self.port = self._held_port.number
         self.received: list[Received] = []
@@ -108,10 +120,10 @@ class WebReceiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/notifications"
+        return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}/notifications"
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._context)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -136,6 +148,9 @@ class WebReceiver:
             self._talks.discard(talk)
             writer.close()
 
+    def _answer_to(self, received: Received) -> int | bytes | str:
+        return self.answers.pop(0) if self.answers else 200
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {
@@ -143,7 +158,7 @@ class WebReceiver:
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.received.append(Received(head[0].split(" ")[1], headers, body))
-        answer = self.answers.pop(0) if self.answers else 200
+        answer = self._answer_to(self.received[-1])
         if answer == HANG:
             await asyncio.sleep(3600)
         elif answer == ENDLESS:
@@ -151,10 +166,16 @@ class WebReceiver:
             while True:
                 writer.write(b"x" * 65536)
                 await writer.drain()
+        elif answer == SLOW:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
         elif isinstance(answer, bytes):
             writer.write(answer)
         else:
-            writer.write(
-                f"HTTP/1.1 {answer} As Told\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-            )
+            body = self.body if answer == 200 else b""
+            told = f"HTTP/1.1 {answer} As Told\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write(told.encode() + body)
         await writer.drain()

@@ -11,7 +11,7 @@ from qs.domain.kernel.errors import QsError
 class Mail:
     """One message to one address. The Message-ID is made of ``id``: the same at every attempt, so that repeats show.
 
-    ``language`` is an RFC 5646 tag such as ``zh``.
+    ``language`` is an RFC 5646 tag such as ``zh``. ``unsubscribe`` are the URIs by which the receiver stops such mails.
     """
 
     id: UUID
@@ -19,6 +19,7 @@ class Mail:
     subject: str
     text: str
     language: str
+    unsubscribe: tuple[str, ...] = ()
 
 
 class MailFailure(QsError):

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from standardwebhooks import Webhook
 
 from qs.domain.kernel.errors import QsError
-from qs.infra.http.guarded import CallFailed, GuardedClient
+from qs.infra.http.guarded import Answer, CallFailed, GuardedClient
 
 # The receiver will think differently later: timeout, conflict, too early, too many.
 _PASSING = frozenset({408, 409, 425, 429})
@@ -26,10 +26,16 @@ class WebhookSecretUnusable(QsError):
 
 
 class PostFailed(Exception):
-    """A POST was not accepted, or nobody knows. ``told`` holds no address and no secret."""
+    """A POST was not accepted, or nobody knows. ``told`` holds no address and no secret.
 
-    def __init__(self, told: str, *, permanent: bool, retry_after: timedelta | None = None) -> None:
+    ``status`` is that of the answer, None where there was none.
+    """
+
+    def __init__(
+        self, told: str, *, permanent: bool, retry_after: timedelta | None = None, status: int | None = None
+    ) -> None:
         super().__init__(told)
+        self.status = status
         self.told = told
         self.permanent = permanent
         self.retry_after = retry_after
@@ -38,9 +44,17 @@ class PostFailed(Exception):
 class SignedPosts:
     """POSTs JSON bodies. With several secrets, as during rotation, each signs."""
 
-    def __init__(self, client: GuardedClient, secrets: Sequence[str], *, deadline: timedelta) -> None:
+    def __init__(
+        self,
+        client: GuardedClient,
+        secrets: Sequence[str],
+        *,
+        deadline: timedelta,
+        content_type: str = "application/json",
+    ) -> None:
         """Raises WebhookSecretUnusable."""
         self._client = client
+        self._content_type = content_type
         self._signers = [_signer(secret) for secret in secrets]
         self._deadline = deadline
 
@@ -50,24 +64,28 @@ class SignedPosts:
         Raises:
             PostFailed: it answered anything but 2xx, or not at all.
         """
-        try:
-            answer = await self._client.post(
-                url, self._headers(message_id, body), body, deadline=self._deadline
-            )
-        except CallFailed as failure:
-            raise PostFailed(failure.reason, permanent=failure.permanent) from failure
+        answer = await self.ask(url, message_id, body)
         told = f"HTTP {answer.status}"
         if 200 <= answer.status < 300:
             return told
         permanent = 300 <= answer.status < 500 and answer.status not in _PASSING
-        retry_after = _retry_after(answer.headers.get("retry-after"))
-        raise PostFailed(told, permanent=permanent, retry_after=retry_after)
+        retry_after = read_retry_after(answer.headers.get("retry-after"))
+        raise PostFailed(told, permanent=permanent, retry_after=retry_after, status=answer.status)
+
+    async def ask(self, url: str, message_id: str, body: bytes) -> Answer:
+        """The receiver's answer, whatever its status. Raises PostFailed where there is none."""
+        try:
+            return await self._client.post(
+                url, self._headers(message_id, body), body, deadline=self._deadline
+            )
+        except CallFailed as failure:
+            raise PostFailed(failure.reason, permanent=failure.permanent) from failure
 
     def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         now = datetime.now(UTC)
         signatures = (signer.sign(message_id, now, body.decode()) for signer in self._signers)
         return {
-            "Content-Type": "application/json",
+            "Content-Type": self._content_type,
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
@@ -85,7 +103,7 @@ def _signer(secret: str) -> Webhook:
     return Webhook(key)
 
 
-def _retry_after(value: str | None) -> timedelta | None:
+def read_retry_after(value: str | None) -> timedelta | None:
     """Seconds or an HTTP date (RFC 9110 §10.2.3); None for anything else."""
     if value is None:
         return None

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, localtime, parseaddr
 from typing import Literal
 
 import aiosmtplib
 
 from qs.application.kernel.mailing import Mail, MailFailure
+from qs.infra.mail.list_headers import POLICY, offer_to_stop
 
 _PLAIN_ADDRESS = re.compile(
     r"[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\],;:\\\"\x00-\x1f\x7f]{1,255}"
@@ -84,7 +84,7 @@ class SmtpMailer:
         )
 
     def _message(self, mail: Mail) -> EmailMessage:
-        message = EmailMessage(policy=SMTP_POLICY)
+        message = EmailMessage(policy=POLICY)
         try:
             message["From"] = self._sender
             message["To"] = _address(mail.to)
@@ -94,6 +94,7 @@ class SmtpMailer:
         message["Date"] = format_datetime(localtime())
         message["Message-ID"] = f"<{mail.id}@{self._sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"
+        offer_to_stop(message, mail.unsubscribe)
         message.set_content(mail.text)
         # After the content, which takes away whatever was said of the one before.
         message["Content-Language"] = mail.language

@@ -1,32 +1,34 @@
-"""The channels of one installation, by name."""
+"""The channels there are, and those of one installation by name."""
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Collection
 
 from qs.application.notification.ports import Channel
-from qs.infra.http.guarded import GuardedClient
-from qs.infra.mail.smtp import MailServer
+from qs.infra.notification.channels.apprise import AppriseChannel
 from qs.infra.notification.channels.email import EmailChannel
+from qs.infra.notification.channels.kit import ChannelKind, Kit
 from qs.infra.notification.channels.log import LogChannel
+from qs.infra.notification.channels.null import NullChannel
+from qs.infra.notification.channels.sms import SmsChannel
 from qs.infra.notification.channels.webhook import WebhookChannel
+from qs.infra.notification.channels.wechat import WechatChannel
 
-ADDRESSED = frozenset({EmailChannel.name})
+KINDS: tuple[type[ChannelKind], ...] = (
+    LogChannel,
+    WebhookChannel,
+    EmailChannel,
+    SmsChannel,
+    WechatChannel,
+    AppriseChannel,
+    NullChannel,
+)
+"""Every channel; a new one is a line here."""
+
+ADDRESSED = frozenset(kind.name for kind in KINDS if kind.needs_address)
 """The channels that need an address."""
 
 
-def make_channels(
-    names: Collection[str],
-    client: GuardedClient,
-    *,
-    mail: MailServer | None,
-    webhook_url: str | None,
-    webhook_secrets: Sequence[str],
-    deadline: timedelta,
-) -> dict[str, Channel]:
+def make_channels(names: Collection[str], kit: Kit) -> dict[str, Channel]:
     """Those of the names that are set up, and always the log, which stands in where staff have no contact."""
-    channels: list[Channel] = [LogChannel()]
-    if "webhook" in names and webhook_url is not None:
-        channels.append(WebhookChannel(client, webhook_url, webhook_secrets, deadline=deadline))
-    if "email" in names and mail is not None:
-        channels.append(EmailChannel(mail, deadline=deadline))
-    return {channel.name: channel for channel in channels}
+    wanted = {LogChannel.name, *names}
+    made = (kind.made_of(kit) for kind in KINDS if kind.name in wanted)
+    return {channel.name: channel for channel in made if channel is not None}

@@ -1,8 +1,11 @@
 """The log as a channel: what would have been sent to whom, by ids and the template's name, never the text or the link."""
 
+from typing import Self
+
 import structlog
 
 from qs.application.notification.ports import Message
+from qs.infra.notification.channels.kit import Kit
 
 _log = structlog.get_logger()
 
@@ -10,6 +13,10 @@ _log = structlog.get_logger()
 class LogChannel:
     name = "log"
     needs_address = False
+
+    @classmethod
+    def made_of(cls, kit: Kit) -> Self:
+        return cls()
 
     async def send(self, message: Message) -> str:
         _log.info(

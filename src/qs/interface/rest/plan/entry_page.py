@@ -3,7 +3,6 @@
 Chat apps fetch links to show a preview of them, so the page names neither scale nor person.
 """
 
-from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,21 +15,12 @@ from qs.domain.kernel.errors import QsError
 from qs.domain.kernel.zones import zone
 from qs.domain.plan.errors import EntryAbsent, EntryCanceled, EntryCompleted, EntryExpired, EntryReplaced
 from qs.interface.rest.dependencies import Given, given
-from qs.interface.rest.languages import Language, preferred
+from qs.interface.rest.languages import Language
 from qs.interface.rest.limits import count_miss
 from qs.interface.rest.plan.entries import PUBLIC
+from qs.interface.rest.plan.person_pages import language_of, page, told_of_trouble
 from qs.interface.rest.problems import status_of
 from qs.settings import Settings
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Vary": "Accept-Language",
-}
 
 _TITLES: dict[Language, str] = {"en": "Questionnaire", "zh": "问卷"}
 _LIVE: dict[Language, str] = {
@@ -73,34 +63,10 @@ _ANY_TROUBLE: dict[Language, str] = {
     "en": "Something went wrong here. Please open your link again later.",
     "zh": "出现了问题，请稍后重新打开您的链接。",
 }
-_PAGE = """\
-<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{words}</p>
-</main>
-</body>
-</html>
-"""
 
 
 def _trouble(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What is told to machines as a problem is told to the person who opened the link, with the same status."""
-    problem: Response[Any] = request.app.exception_handlers[Exception](request, error)
-    status = problem.status_code or 500
-    language = _language(request, request.app.state.container.settings())
-    page = _page(language, _TROUBLE.get(status, _ANY_TROUBLE)[language], status)
-    if retry_after := problem.headers.get("Retry-After"):
-        page.headers["Retry-After"] = retry_after
-    return page
+    return told_of_trouble(request, error, _TITLES, _TROUBLE, _ANY_TROUBLE)
 
 
 @get(
@@ -125,31 +91,13 @@ async def entry_page(
     task_id: FromQuery[str] = "",
 ) -> Response[str]:
     """A minimal page in Chinese or English that says whether the link of the query is live; 200, 404 or 410."""
-    language = _language(request, settings)
+    language = language_of(request, settings)
     try:
         entry = await admission.show(token, task_id)
     except (EntryAbsent, EntryReplaced, EntryExpired, EntryCanceled, EntryCompleted) as error:
         if isinstance(error, EntryAbsent):
             await count_miss(request, limits, task_id)
-        return _page(language, _OVER[type(error)][language], status_of(error))
+        return page(language, _TITLES[language], _OVER[type(error)][language], status_of(error))
     tz: ZoneInfo = zone(entry.timezone)
     until = f"{entry.expires_at.astimezone(tz):%Y-%m-%d %H:%M} ({entry.timezone})"
-    return _page(language, _LIVE[language].format(until=until), 200)
-
-
-def _language(request: Request[Any, Any, Any], settings: Settings) -> Language:
-    return preferred(
-        request.headers.get("accept-language", ""), "zh" if settings.lang.startswith("zh") else "en"
-    )
-
-
-def _page(language: Language, words: str, status: int) -> Response[str]:
-    html = _PAGE.format(
-        language="zh-CN" if language == "zh" else "en", title=escape(_TITLES[language]), words=escape(words)
-    )
-    return Response(
-        html,
-        status_code=status,
-        media_type=MediaType.HTML,
-        headers={**HEADERS, "Content-Language": language},
-    )
+    return page(language, _TITLES[language], _LIVE[language].format(until=until), 200)
