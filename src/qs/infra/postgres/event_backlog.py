@@ -1,11 +1,11 @@
 """How far behind publication and each subscriber are, across all tenants."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.application.kernel.event_backlog import EventBacklog, SubscriberBacklog
 from qs.application.kernel.subscriptions import Subscription
 
 _UNPUBLISHED = text(
@@ -28,27 +28,9 @@ SELECT
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriberBacklog:
-    subscriber: str
-    unacknowledged: int
-    dead: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventBacklog:
-    """Events not in the streams yet with the age of the oldest, and what each subscriber has not acted on."""
-
-    unpublished: int
-    oldest_s: float
-    subscribers: tuple[SubscriberBacklog, ...]
-
-    @property
-    def unacknowledged(self) -> int:
-        return sum(each.unacknowledged for each in self.subscribers)
-
-
 class SqlEventBacklog:
+    """Implements EventBacklogs."""
+
     def __init__(self, engine: AsyncEngine, subscriptions: Sequence[Subscription]) -> None:
         self._engine = engine
         self._subscriptions = subscriptions

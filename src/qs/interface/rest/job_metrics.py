@@ -37,8 +37,8 @@ class SchedulerMetrics(Collector):
     async def ask(self, conditions: JobConditions, measurements: Measurements, within_s: float) -> None:
         """Asks both at once, and does without the one that does not answer."""
         condition, measured = await asyncio.gather(
-            _asked(conditions.look, "job_condition_unknown", within_s),
-            _asked(measurements.read, "measurements_unknown", within_s),
+            asked(conditions.look, "job_condition_unknown", within_s),
+            asked(measurements.read, "measurements_unknown", within_s),
         )
         self._condition = condition or self._condition
         self._measured = measured or self._measured
@@ -50,7 +50,8 @@ class SchedulerMetrics(Collector):
             yield from _gauges(self._condition)
 
 
-async def _asked(ask: Callable[[], Awaitable[T]], event: str, within_s: float) -> T | None:
+async def asked(ask: Callable[[], Awaitable[T]], event: str, within_s: float) -> T | None:
+    """The answer; None where there is none in time, which is logged as ``event``."""
     try:
         async with asyncio.timeout(within_s):
             return await ask()

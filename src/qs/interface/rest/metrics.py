@@ -14,12 +14,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from qs.application.kernel.audit_sealing import UnsealedAudit
+from qs.application.kernel.event_backlog import EventBacklogs
+from qs.application.kernel.readiness import Check
+from qs.application.notification.delivery_condition import DeliveryConditions
+from qs.application.scheduler.duty_condition import ServiceConditions
 from qs.application.scheduler.job_condition import JobConditions
 from qs.application.scheduler.metering import Measurements
 from qs.application.statistics.ports import Condition, Tenants
-from qs.interface.rest import job_metrics
+from qs.application.webhook.condition import OutcomeCounts, WebhookConditions
+from qs.domain.scheduler.duty import Duty
+from qs.interface.rest import job_metrics, service_metrics, webhook_metrics
 from qs.interface.rest.dependencies import Given, given
 from qs.logs.crashes import describe_crash
+from qs.settings import Settings
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -139,6 +146,8 @@ REGISTRY.register(statistics)
 audit = Audit()
 REGISTRY.register(audit)
 REGISTRY.register(job_metrics.scheduler)
+REGISTRY.register(service_metrics.service)
+REGISTRY.register(webhook_metrics.webhooks)
 
 
 # The framework appends the charset itself.
@@ -157,6 +166,8 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
             "tenants": given("counted_tenants"),
             "unsealed": given("unsealed_audit"),
             **job_metrics.DEPENDENCIES,
+            **service_metrics.DEPENDENCIES,
+            **webhook_metrics.DEPENDENCIES,
         },
         **layers,
     )
@@ -165,9 +176,21 @@ def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
         unsealed: Given[UnsealedAudit],
         conditions: Given[JobConditions],
         measurements: Given[Measurements],
+        watched_settings: Given[Settings],
+        checks: Given[tuple[Check, ...]],
+        backlogs: Given[EventBacklogs],
+        services: Given[ServiceConditions],
+        deliveries: Given[DeliveryConditions],
+        duties: Given[tuple[Duty, ...]],
+        webhook_conditions: Given[WebhookConditions],
+        webhook_counts: Given[OutcomeCounts],
     ) -> Response[bytes]:
         jobs = job_metrics.scheduler.ask(conditions, measurements, _ASKED_WITHIN_S)
-        await asyncio.gather(statistics.ask(tenants), audit.ask(unsealed), jobs)
+        whole = service_metrics.service.ask(
+            watched_settings, checks, backlogs, services, deliveries, duties, _ASKED_WITHIN_S
+        )
+        webhooks = webhook_metrics.webhooks.ask(webhook_conditions, webhook_counts, _ASKED_WITHIN_S)
+        await asyncio.gather(statistics.ask(tenants), audit.ask(unsealed), jobs, whole, webhooks)
         return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
     return metrics
