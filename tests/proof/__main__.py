@@ -21,6 +21,7 @@ from tests.proof import (
     edits,
     freezing,
     full_disk,
+    hostile,
     jobs,
     key_rotation,
     kills,
@@ -42,6 +43,7 @@ _CANCEL_EVERY_S = 20.0
 
 SCENARIOS: Mapping[str, Scenario] = {
     "kills": kills.kills,
+    "hostile": hostile.hostile,
     "points": points.points,
     "sweep_resumes": resuming.sweep_resumes,
     "redis_faults": redis_faults.mixed,

@@ -13,15 +13,15 @@ from sqlalchemy.dialects.postgresql import Insert
 from uuid_utils.compat import uuid7
 
 from qs.application.kernel import crash
-from qs.application.notification.composing import Composing, Skip
-from qs.application.notification.ports import ChannelFailure, Claim, Message
+from qs.application.notification.ports import ChannelFailure
 from qs.application.notification.sending import Sending
+from qs.application.notification.taking import Parcel, Taken, Taking
 from qs.application.statistics import daily_sync
 from qs.application.statistics.ports import Epoch, Figures
-from qs.domain.notification.delivery import Delivery, DeliveryStatus, Outcome
+from qs.domain.notification.delivery import DeliveryStatus, Outcome
 from qs.domain.scheduler.execution import Execution
 from qs.domain.statistics.metrics import METRICS, Place
-from qs.infra.notification import ledger
+from qs.infra.notification import claiming
 from qs.infra.scheduler import executions
 from qs.infra.scheduler.executions import SqlExecutions
 from qs.infra.scheduler.slots import SqlSlots
@@ -138,19 +138,13 @@ def no_claims() -> None:
 def sent_before_the_send() -> None:
     """A delivery is recorded as sent before it is sent, so that it is not sent twice."""
 
-    async def send(self: Sending, claim: Claim) -> None:
-        delivery = claim.delivery
-        try:
-            message = await self._composing.message(delivery, needs_address=self._channel.needs_address)
-        except Skip as skip:
-            await self._settle(delivery, DeliveryStatus.SKIPPED, skip.reason)
-            return
-        await self._settle(delivery, DeliveryStatus.SENT, None, outcome=Outcome.SENT)
+    async def send(self: Sending, parcel: Parcel) -> None:
+        await self._settle(parcel, DeliveryStatus.SENT, None, outcome=Outcome.SENT)
         await crash.hit("notification.before_send")
         try:
-            await self._channel.send(message)
+            await self._channel.send(parcel.message)
         except ChannelFailure as failure:
-            await self._failed(delivery, failure)
+            await self._failed(parcel, failure)
 
     replace_call(Sending, "_send", send)
 
@@ -158,16 +152,22 @@ def sent_before_the_send() -> None:
 def new_id_per_attempt() -> None:
     """Each attempt to send makes an id of its own, so that the receiver cannot tell a repetition."""
 
-    async def message(self: Composing, delivery: Delivery, **options: Any) -> Message:
-        composed: Message = await compose(self, delivery, **options)
-        return composed if delivery.attempts == 1 else dataclasses.replace(composed, notification_id=uuid7())
+    async def take(*arguments: Any) -> Taken:
+        taken: Taken = await original(*arguments)
+        parcels = [
+            each
+            if each.deliveries[0].attempts == 1
+            else Parcel(each.deliveries, dataclasses.replace(each.message, notification_id=uuid7()))
+            for each in taken.parcels
+        ]
+        return dataclasses.replace(taken, parcels=parcels)
 
-    compose = replace_call(Composing, "message", message)
+    original = replace_call(Taking, "take", take)
 
 
 def claims_in_common() -> None:
     """Two senders may claim the same deliveries, since neither locks what it reads."""
-    without(ledger, "_CLAIM", " FOR UPDATE SKIP LOCKED")
+    without(claiming, "_DUE", " FOR UPDATE SKIP LOCKED")
 
 
 def _rewrite_metrics(owner: Any, name: str, old: str, new: str) -> None:

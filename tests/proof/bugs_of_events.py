@@ -64,7 +64,7 @@ def acknowledged_before_the_effect() -> None:
     replace_call(Subscribing, "_handle_new", handle_new)
 
 
-_ADDRESSED_TO = "(tenant_id, event_id, recipient, channel, address_index)"
+_ADDRESSED_TO = "(tenant_id, event_id, occasion, recipient, channel, address_index)"
 _INSERTED = "INSERT INTO inbox"
 
 
@@ -84,7 +84,7 @@ def no_inbox() -> None:
 
 
 async def without_ledger_key(connection: asyncpg.Connection) -> None:
-    await drop_constraint(connection, "delivery", f"UNIQUE {_ADDRESSED_TO}")
+    await connection.execute("DROP INDEX delivery_addressed")
 
 
 def event_apart() -> None:

@@ -113,6 +113,10 @@ def _scale_down(duties_every: timedelta) -> None:
     _default(Subscribing, "first_delay", timedelta(milliseconds=100))
     _default(Subscribing, "longest_delay", timedelta(seconds=1))
     replace(Subscribing, "_lease", property(lambda self: self._handling_limit + _A_LITTLE))
+    calls = import_module("qs.application.webhook.sending")
+    replace(calls, "_BEGUN_WITHIN_S", 1.0)
+    replace(calls, "_RECORDED_WITHIN", timedelta(seconds=0.5))
+    replace(calls, "_SPARED_S", 0.2)
     replace(Sending, "_lease", property(lambda self: self._limit + _A_LITTLE))
     _shorten_limit()
     for module in (workers.__main__, qs.asgi):

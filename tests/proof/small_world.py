@@ -169,7 +169,7 @@ async def _rest(container: Container, database_url: str) -> None:
     async def rested() -> bool:
         while await container.publishing().round():
             pass
-        for subscriber in (container.announcing(), container.counting()):
+        for subscriber in (container.announcing(), container.counting(), container.webhook_fanning_out()):
             await subscriber.follow(_SOON)
             await subscriber.retry()
         for sending in container.sending().values():

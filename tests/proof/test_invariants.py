@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.domain.plan.events import ALL_EVENTS
+from qs.domain.webhook import events as webhook_events
 from qs.infra.embedded import Lease
 from tests.proof.invariants import MOST_SHOWN, shortened, violations, violations_in
 from tests.proof.journal import Journal, Write
@@ -142,6 +143,12 @@ DAMAGE: dict[str, tuple[set[str], Sequence[str]]] = {
                  " address_index, template, locale, status, reason, settled_at) SELECT gen_random_uuid(), tenant_id, event_id,"
                  " event_name, task_id, testee_id, plan_id, recipient, channel, 1, template, locale, 'skipped', 'again', now()"
                  " FROM delivery WHERE channel = 'webhook' ORDER BY id LIMIT 1"]),
+    "a reminder falls after the end of its link": (
+        {"I4"}, ["INSERT INTO delivery (id, tenant_id, event_id, event_name, task_id, testee_id, plan_id, recipient, channel,"
+                 " address_index, template, locale, status, reason, settled_at, occasion, not_before) SELECT gen_random_uuid(),"
+                 " tenant_id, event_id, event_name, task_id, testee_id, plan_id, recipient, channel, address_index, template,"
+                 " locale, 'skipped', 'capped', now(), 'after:2d', now() + interval '9 years'"
+                 " FROM delivery WHERE event_name = 'TaskOpened' ORDER BY id LIMIT 1"]),
     "a delivery follows from no event": (
         {"I4"}, [_one("delivery", "channel = 'log' AND status = 'sent'", "event_id = gen_random_uuid()")]),
     "a delivery was not made": (
@@ -235,7 +242,7 @@ async def test_what_is_broken_is_named_and_nothing_else(damaged, damage):
 
 
 async def test_every_event_there_is_has_its_place_in_a_life():
-    assert set(LETTERS) == {event.name for event in ALL_EVENTS}
+    assert set(LETTERS) == {event.name for event in (*ALL_EVENTS, *webhook_events.ALL_EVENTS)}
 
 
 async def test_each_kind_of_event_is_missed_where_one_is_lost_and_seen_where_it_is_told_twice(damaged):

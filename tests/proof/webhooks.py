@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +67,11 @@ class WebhookLog(WebReceiver):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def trust(self, secret: str) -> None:
+        """From now on messages are signed with this secret, which begins with ``whsec_``."""
+        self.secret = secret
+        self._verifier = Webhook(secret)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/webhooks"
@@ -117,7 +123,8 @@ class WebhookLog(WebReceiver):
 async def _answer(writer: asyncio.StreamWriter, told: Told) -> None:
     await asyncio.sleep(told.delay_s)
     if told.raw == HANG:
-        await asyncio.Event().wait()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
     elif told.raw == ENDLESS:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:

@@ -23,11 +23,13 @@ from redis.asyncio import Redis
 
 from qs.application.notification import announcing
 from qs.application.statistics import counting
+from qs.application.webhook import fanning_out
 from qs.container import Container, build_container, close
 from qs.settings import Settings
 from qs.settings.sections import (
     ClockSettings,
     DatabaseSettings,
+    EndpointSettings,
     EventsSettings,
     LimitsSettings,
     LogSettings,
@@ -50,7 +52,7 @@ from tests.proof.traps import Trap
 from tests.proof.webhooks import WebhookLog
 from tests.support.settings import SECRET_KEY
 
-SUBSCRIPTIONS = (announcing.SUBSCRIPTION, counting.SUBSCRIPTION)
+SUBSCRIPTIONS = (announcing.SUBSCRIPTION, counting.SUBSCRIPTION, fanning_out.SUBSCRIPTION)
 _ENDLESS = "999999999/1m"
 _TENANTS = 3
 
@@ -68,6 +70,7 @@ SELECT
     {unacknowledged},
     (SELECT count(*) FROM inbox_attempt) AS "set aside",
     (SELECT count(*) FROM delivery WHERE status IN ('queued', 'sending')) AS "deliveries to send",
+    (SELECT count(*) FROM webhook_delivery WHERE status IN ('queued', 'sending')) AS "calls of endpoints to make",
     (SELECT count(*) FROM execution WHERE status IN ('queued', 'running')) AS "executions under way"
 """
 
@@ -306,6 +309,7 @@ class World:
             notification=NotificationSettings(
                 webhook=webhook, timeout_s=1.0, backoff_s=0.05, backoff_max_s=0.5, max_attempts=100
             ),
+            webhooks=EndpointSettings(timeout_s=1.0, backoff_s=0.05, backoff_max_s=0.5, probe_max_s=0.5),
             outbound=OutboundSettings(allow_networks=("127.0.0.0/8",)),
         )
 

@@ -13,6 +13,8 @@ _REFERENCES = {
     "inbox_attempt": {"event_id": "outbox"},
     "delivery": {"event_id": "outbox", "task_id": "task", "plan_id": "plan", "testee_id": "testee"},
     "delivery_attempt": {"delivery_id": "delivery"},
+    "channel_grant": {"testee_id": "testee"},
+    "channel_grant_use": {"testee_id": "testee"},
     "slot": {"execution_id": "execution"},
     "execution": {"retried_as": "execution"},
     "stat_plan": {"plan_id": "plan"},
@@ -22,6 +24,9 @@ _REFERENCES = {
     "job_attempt": {"execution_id": "job_execution"},
     "job_output": {"execution_id": "job_execution"},
     "job_notice": {"job_id": "job", "execution_id": "job_execution"},
+    "broker_request": {"job_id": "job", "execution_id": "job_execution"},
+    "webhook_delivery": {"endpoint_id": "webhook_endpoint"},
+    "webhook_attempt": {"delivery_id": "webhook_delivery"},
     "audit_seal": {"audit_id": "audit"},
     "audit_unsealed": {"id": "audit"},
 }
@@ -33,10 +38,13 @@ _OWNED = (
     "idempotency_key",
     "job_calendar",
     "job_switch",
+    "message_template",
     "outbox",
     "scale",
     "secret",
     "service_account",
+    "staff_alert",
+    "staff_alert_pace",
     "stat_accumulated",
     "stat_daily",
     "stat_epoch",
@@ -44,6 +52,8 @@ _OWNED = (
     "stat_stale_day",
     "stat_sync",
     "tenant_zone",
+    "webhook_endpoint",
+    "webhook_message",
 )
 """Every table whose rows are a tenant's."""
 _NAMELESS = frozenset(
@@ -52,15 +62,25 @@ _NAMELESS = frozenset(
         "inbox_attempt",
         "slot",
         "delivery_attempt",
+        "channel_grant",
+        "channel_grant_use",
         "stat_plan",
         "job_slot",
         "job_attempt",
         "job_output",
+        "webhook_attempt",
+        "broker_request",
         "audit_seal",
     }
 )
 """Those without an id of their own."""
-_SUBJECTS = {"tasks": "task", "enrollments": "enrollment", "plans": "plan", "testees": "testee"}
+_SUBJECTS = {
+    "tasks": "task",
+    "enrollments": "enrollment",
+    "plans": "plan",
+    "testees": "testee",
+    "webhooks": "webhook_endpoint",
+}
 _AUDITED = {
     "task": "task",
     "enrollment": "enrollment",
@@ -72,6 +92,7 @@ _AUDITED = {
     "user": "app_user",
     "service_account": "service_account",
     "api_key": "api_key",
+    "webhook": "webhook_endpoint",
 }
 """What audit rows tell of, and where that is."""
 _COUNTED = ("plan", "testee")

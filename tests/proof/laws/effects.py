@@ -26,11 +26,12 @@ WITH news AS MATERIALIZED (
 ), told AS MATERIALIZED (
     SELECT event_id, recipient, count(*) AS n, count(*) FILTER (WHERE channel = ANY ($1::text[])) AS plain,
         count(DISTINCT channel) FILTER (WHERE channel = ANY ($2::text[])) AS addressed,
-        bool_and(CASE WHEN channel = ANY ($2::text[]) THEN recipient LIKE 'staff:%' ELSE recipient = 'staff' END) AS of_staff
-    FROM delivery GROUP BY event_id, recipient
+        bool_and(CASE WHEN channel = ANY ($2::text[]) THEN recipient LIKE 'staff:%' ELSE recipient = 'staff' END) AS of_staff,
+        bool_or(reason = 'recipient_changed') AS changed
+    FROM delivery WHERE occasion = '' GROUP BY event_id, recipient
 ), made AS MATERIALIZED (
     SELECT event_id, sum(n) AS n, count(*) AS people, sum(plain) AS plain, sum(addressed) AS addressed,
-        bool_and(of_staff) AS of_staff, array_agg(recipient) AS recipients
+        bool_and(of_staff) AS of_staff, bool_or(changed) AS changed, array_agg(recipient) AS recipients
     FROM told GROUP BY event_id
 ), guarded AS MATERIALIZED (
     SELECT testee_id, max(people) AS guardians FROM made JOIN news ON news.id = event_id
@@ -44,6 +45,8 @@ WITH news AS MATERIALIZED (
             AND (people = 1 AND recipients[1] = 'testee:' || testee_id
                 OR (version > 1 OR people = guardians) AND recipients <@ ARRAY(
                     SELECT format('guardian:%s:%s', testee_id, number) FROM generate_series(0, people - 1) AS number))
+        OR 'testee' = ANY (audiences) AND changed AND version > 1 AND recipients <@ ARRAY(SELECT 'testee:' || testee_id
+            UNION ALL SELECT format('guardian:%s:%s', testee_id, number) FROM generate_series(0, 99) AS number)
         AS fits
     FROM news LEFT JOIN made ON made.event_id = news.id LEFT JOIN guarded USING (testee_id)
 )
@@ -51,10 +54,19 @@ WITH news AS MATERIALIZED (
 _LAWS = (
     Law("I4", "format('delivery %s to %s follows from no event, or is about another task than its event: %s', d.id,"
         " d.recipient, d.event_id)", "delivery d LEFT JOIN news e ON e.id = d.event_id",
-        "(d.event_name, d.task_id, d.plan_id, d.testee_id) IS DISTINCT FROM (e.name, e.task_id, e.plan_id, e.testee_id)"),
+        "d.event_name <> 'StaffAlert'"
+        " AND (d.event_name, d.task_id, d.plan_id, d.testee_id) IS DISTINCT FROM (e.name, e.task_id, e.plan_id, e.testee_id)"),
+    Law("I4", "format('message %s of alert %s to %s is not written by it', occasion, event_id, recipient)",
+        "delivery d", "event_name = 'StaffAlert' AND occasion <> '' AND NOT EXISTS (SELECT FROM staff_alert a"
+        " WHERE a.tenant_id = d.tenant_id AND a.id = d.event_id"
+        " AND substring(d.occasion FROM 9)::integer BETWEEN 1 AND a.messages)"),
     Law("I4", "format('event %s has %s deliveries to %s over %s', event_id, n, recipient, channel)",
-        "(SELECT event_id, recipient, channel, address_index, count(*) AS n FROM delivery"
-        " GROUP BY event_id, recipient, channel, address_index) d", "n > 1"),
+        "(SELECT event_id, occasion, recipient, channel, address_index, count(*) AS n FROM delivery"
+        " GROUP BY event_id, occasion, recipient, channel, address_index) d", "n > 1"),
+    Law("I4", "format('reminder %s (%s) falls on %s, before its task is open or when it is not any more', d.id, occasion,"
+        " not_before)", "delivery d JOIN outbox o ON o.id = d.event_id",
+        "d.event_name = 'TaskOpened' AND occasion <> '' AND NOT (not_before >= (o.data->>'opened_at')::timestamptz"
+        " AND not_before < (o.data->>'expires_at')::timestamptz)"),
     Law("I4", "format('event %s (%s) has %s deliveries and is not acknowledged: %s', id, name, n, state)",
         "followed", "state <> 'done' AND n > 0"),
     Law("I4", "format('event %s (%s) is acted on and what follows from it are %s deliveries to %s', id, name, n, recipients)",
@@ -70,7 +82,7 @@ _LAWS = (
 )  # fmt: skip
 _QUIET = (
     Law("I5", "format('delivery %s to %s is still %s', id, recipient, status)",
-        "delivery", "status NOT IN ('sent', 'skipped', 'dead')"),
+        "delivery", "status NOT IN ('sent', 'skipped', 'dead') AND not_before <= (SELECT qs_now())"),
 )  # fmt: skip
 
 

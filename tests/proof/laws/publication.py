@@ -8,9 +8,10 @@ import asyncpg
 from qs.application.kernel.subscriptions import Subscription
 from qs.application.notification import announcing
 from qs.application.statistics import counting
+from qs.application.webhook import fanning_out
 from tests.support.laws import Law, query
 
-SUBSCRIPTIONS = (announcing.SUBSCRIPTION, counting.SUBSCRIPTION)
+SUBSCRIPTIONS = (announcing.SUBSCRIPTION, counting.SUBSCRIPTION, fanning_out.SUBSCRIPTION)
 
 Feed = Mapping[str, Sequence[Mapping[str, Any]]]
 """What the event feed of each tenant, by its id, gave a reader who began at 0 and went on to the end."""
