@@ -9,7 +9,21 @@ from pathlib import Path
 
 import uvloop
 
-from bench import chilling, enrollment, events, figures, http, idle, jobs, lateness, memory, sweep, venvs
+from bench import (
+    chilling,
+    enrollment,
+    events,
+    figures,
+    http,
+    idle,
+    jobs,
+    lateness,
+    memory,
+    messages,
+    sweep,
+    venvs,
+    webhook_deliveries,
+)
 from bench.harness import Case, Outcome, measure, write
 from bench.world import World, world
 
@@ -27,6 +41,11 @@ _CASES: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Case]]] = {
     "one_task": lambda scene, options: http.one_task(scene, options.requests, options.due),
     "authentication": lambda scene, options: http.authentication(scene, options.requests, options.due),
     "health": lambda scene, options: http.health(scene, options.requests),
+    "webhooks": lambda scene, options: webhook_deliveries.delivering(scene, options.deliveries),
+    "messages": lambda scene, options: messages.sending(scene, options.deliveries),
+    "webhooks_beside": lambda scene, options: webhook_deliveries.beside_broken_ones(
+        scene, options.deliveries
+    ),
 }
 # Those that are measured in another way than by rounds of several subjects.
 _OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]] = {
@@ -135,6 +154,7 @@ def main() -> None:
         default=venvs.kept_in(),
         help="where the environments of peers are made and kept",
     )
+    parser.add_argument("--deliveries", type=int, default=20_000, help="webhook deliveries in a round")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")
     parser.add_argument(
         "--database-url", help="a PostgreSQL to use (as a superuser) instead of an embedded one"

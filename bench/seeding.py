@@ -122,7 +122,8 @@ async def events(admin: asyncpg.Connection, tenant_id: UUID, published: int, wai
     await admin.execute(_EVENTS, tenant_id, now, published, waiting)
     await admin.execute("UPDATE relay_cursor SET assigned_through = $1, published_through = $1", published)
     await admin.execute(
-        "INSERT INTO subscriber_cursor SELECT unnest(ARRAY['notifications', 'statistics']), $1", published
+        "INSERT INTO subscriber_cursor SELECT unnest(ARRAY['notifications', 'statistics', 'webhooks']), $1",
+        published,
     )
     await admin.execute("VACUUM ANALYZE outbox")
 

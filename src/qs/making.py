@@ -17,9 +17,8 @@ from qs.application.kernel.limiting import KINDS, Limiter, LocalLimiter, RateLim
 from qs.application.kernel.mailing import Mailer, UnsetMailer
 from qs.application.kernel.readiness import Check
 from qs.application.kernel.retention import Keep
-from qs.application.notification.composing import Composing
+from qs.application.notification.granting import GrantSpending
 from qs.application.notification.ports import Channel, NotificationUnitOfWorkFactory
-from qs.application.notification.sending import Sending
 from qs.application.scheduler.authoring import JobAuthoring
 from qs.application.scheduler.builtins import Builtin
 from qs.application.scheduler.declaring import CodeJobs, DesiredJobs, JobSources
@@ -29,13 +28,15 @@ from qs.application.scheduler.metering import Meter
 from qs.application.scheduler.notice_writing import NoticeWriting
 from qs.application.scheduler.noticing import NoticeSending
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT, IdGenerator
-from qs.domain.notification.retrying import RetryPolicy
 from qs.domain.scheduler.notices import NoticeChannel
 from qs.domain.scheduler.policies import Retry
 from qs.infra.http.guarded import GuardedClient
 from qs.infra.mail.smtp import MailServer, SmtpMailer
 from qs.infra.notification.channels import choosing
-from qs.infra.notification.ledger import SqlDueDeliveries
+from qs.infra.notification.channels.apprise_posts import ApprisePosts
+from qs.infra.notification.channels.kit import Kit, MiniProgram, WebhookReceiver
+from qs.infra.notification.channels.sms_gateway import SmsGateway
+from qs.infra.notification.channels.wechat_templates import WechatTemplates
 from qs.infra.postgres.audit_book import SqlAuditUnitOfWork
 from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.engine import create_engine
@@ -98,10 +99,24 @@ def entry_base_url(settings: Settings) -> str:
     """Where entry links point: the configured page, else the API's own."""
     if settings.entry.base_url:
         return settings.entry.base_url
+    return f"{_own_address(settings)}/entry"
+
+
+def opt_out_base_url(settings: Settings) -> str | None:
+    """Where the links lead that stop messages: the configured page, else the API's own where entry links lead there too.
+
+    Where entries have a page elsewhere the API's own address is known to nobody outside.
+    """
+    if settings.notification.unsubscribe_url is not None:
+        return settings.notification.unsubscribe_url
+    return None if settings.entry.base_url else f"{_own_address(settings)}/unsubscribe"
+
+
+def _own_address(settings: Settings) -> str:
     server = settings.server
     scheme = "https" if server.tls.cert_file else "http"
     host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{scheme}://{host}:{server.port}/entry"
+    return f"{scheme}://{host}:{server.port}"
 
 
 def worker_name() -> str:
@@ -220,6 +235,8 @@ def how_long_to_keep(settings: Settings) -> Keep:
         timedelta(retention.outbox_days),
         timedelta(retention.inbox_days),
         timedelta(retention.executions_days),
+        webhooks=timedelta(retention.webhooks_days),
+        webhooks_dead=timedelta(retention.webhooks_dead_days),
     )
 
 
@@ -230,37 +247,45 @@ def mail_server(settings: Settings) -> MailServer | None:
     return MailServer(smtp.host, smtp.port, smtp.tls, smtp.sender, smtp.username, smtp.password)
 
 
-def make_channels(settings: Settings, client: GuardedClient) -> dict[str, Channel]:
-    webhook = settings.notification.webhook
-    return choosing.make_channels(
-        settings.notification_channels,
-        client,
-        mail=mail_server(settings),
-        webhook_url=webhook.url,
-        webhook_secrets=webhook.secrets,
+def mini_program(settings: Settings) -> MiniProgram | None:
+    wechat = settings.notification.wechat
+    if wechat.appid is None or wechat.secret is None:
+        return None
+    templates = WechatTemplates.read(wechat.templates)
+    return MiniProgram(wechat.base_url.rstrip("/"), wechat.appid, wechat.secret, wechat.state, templates)
+
+
+def templates_with_grants(settings: Settings) -> dict[str, frozenset[str]]:
+    """By channel, the templates of its provider that are sent with as often as somebody agreed to."""
+    program = mini_program(settings)
+    return {} if program is None else {"wechat": program.templates.ids}
+
+
+def make_apprise(settings: Settings) -> ApprisePosts:
+    """Where nothing is allowed, it says so of every address."""
+    return ApprisePosts(
+        settings.notification.apprise.schemas,
+        settings.outbound.allow_networks,
         deadline=timedelta(seconds=settings.notification.timeout_s),
     )
 
 
-def sending_by_channel(
-    settings: Settings,
-    channels: Mapping[str, Channel],
-    unit_of_work: NotificationUnitOfWorkFactory,
-    due: SqlDueDeliveries,
-    composing: Composing,
-) -> dict[str, Sending]:
-    policy = RetryPolicy(
-        settings.notification.max_attempts,
-        timedelta(seconds=settings.notification.backoff_s),
-        timedelta(seconds=settings.notification.backoff_max_s),
+def make_channels(
+    settings: Settings, client: GuardedClient, unit_of_work: NotificationUnitOfWorkFactory
+) -> dict[str, Channel]:
+    webhook = settings.notification.webhook
+    kit = Kit(
+        client,
+        timedelta(seconds=settings.notification.timeout_s),
+        mail=mail_server(settings),
+        webhook=None if webhook.url is None else WebhookReceiver(webhook.url, webhook.secrets),
+        wechat=mini_program(settings),
+        grants=GrantSpending(unit_of_work),
+        apprise=make_apprise(settings) if settings.notification.apprise.schemas else None,
+        unsubscribe_mail=settings.notification.unsubscribe_mail,
+        sms=SmsGateway.of(settings.notification.sms),
     )
-    # A little more than the channel's own deadline, which can tell better what did not answer.
-    limit = timedelta(seconds=settings.notification.timeout_s + 2)
-    concurrency = settings.worker.concurrency
-    return {
-        name: Sending(channel, unit_of_work, due, composing, policy, concurrency=concurrency, limit=limit)
-        for name, channel in channels.items()
-    }
+    return choosing.make_channels(settings.notification_channels, kit)
 
 
 def make_mailer(settings: Settings) -> Mailer:

@@ -18,12 +18,14 @@ from qs.infra.postgres import idempotency_keys
 from qs.infra.postgres.ciphertexts import SqlCiphertexts
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 from qs.infra.scheduler import stored_secrets
+from qs.infra.webhook import endpoints
 
 CIPHERTEXTS = (
     testees.CIPHERTEXT,
     staff_contacts.CIPHERTEXT,
     stored_secrets.CIPHERTEXT,
     idempotency_keys.CIPHERTEXT,
+    endpoints.CIPHERTEXT,
 )
 """Every column of the database that holds a ciphertext."""
 

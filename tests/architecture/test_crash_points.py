@@ -19,6 +19,8 @@ SOURCES = sorted([*(ROOT / "src/qs").rglob("*.py"), *(ROOT / "workers").rglob("*
 OUTWARD = {
     ("_streams", "publish"),
     ("_channel", "send"),
+    ("_broker", "publish"),
+    ("_receiver", "post"),
     ("_counters", "add"),
     ("_counters", "install"),
     ("_reader", "acknowledge"),

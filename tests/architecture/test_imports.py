@@ -28,6 +28,10 @@ VIOLATIONS = {
         "src/qs/application/notification",
         "import qs.application.identity",
     ),
+    "the webhook context stands alone": (
+        "src/qs/application/webhook",
+        "import qs.domain.notification.retrying",
+    ),
     "the identity context stands alone": ("src/qs/application/identity", "import qs.domain.scheduler"),
 }
 

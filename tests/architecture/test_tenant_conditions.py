@@ -13,8 +13,10 @@ INFRA = Path(__file__).parents[2] / "src/qs/infra"
 SOURCES = sorted(path for path in INFRA.rglob("*.py") if "migrations" not in path.parts)
 # By reason. Such a role has grants and policies of its own, and no statement of a request is ever carried out as one.
 AS_A_ROLE_THAT_LOOKS_ACROSS_TENANTS = {
+    "notification/delivery_conditions.py",
     "postgres/audit_sealing.py",
     "postgres/event_backlog.py",
+    "postgres/forwarding_outbox.py",
     "postgres/outbox_relay.py",
     "postgres/outbox_republishing.py",
     "postgres/retention.py",

@@ -24,6 +24,7 @@ LETTERS = {
     "PlanFinished": "F",
     "PlanCanceled": "K",
     "TesteeErased": "Z",
+    "WebhookEndpointDisabled": "D",
 }
 """The letter of each event there is. A task that was missed has an M in place of its X."""
 
@@ -155,6 +156,8 @@ _LIVES_OF_OTHERS = (
             WHEN 'enrollments' THEN NOT EXISTS (SELECT FROM enrollment e WHERE e.id = l.id)
             WHEN 'plans' THEN NOT EXISTS (SELECT FROM plan p WHERE p.id = l.id)
             WHEN 'testees' THEN NOT EXISTS (SELECT FROM testee s WHERE s.id = l.id)
+            -- An endpoint that was deleted takes nothing back.
+            WHEN 'webhooks' THEN false
             ELSE true END"""),
     # One whose tasks all fell into its pause is resumed and closed in one move.
     Law("I2", "format('enrollment %s (%s) has the events %s', id, status, life)", "enrolled", """

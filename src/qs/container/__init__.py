@@ -5,7 +5,7 @@ from functools import partial
 
 from dependency_injector import providers
 
-from qs import making
+from qs import making, making_brokers, making_notifications
 from qs.application.kernel.background import BackgroundWork
 from qs.application.kernel.feed import EventFeed, EventReplay
 from qs.application.kernel.publishing import Publishing
@@ -15,8 +15,17 @@ from qs.application.kernel.retention import RetentionService
 from qs.application.kernel.streams import Envelopes
 from qs.application.kernel.subscribing import Subscribing
 from qs.application.notification import announcing as notifications
+from qs.application.notification.alert_reading import AlertReading
+from qs.application.notification.alert_watching import AlertWatching
+from qs.application.notification.alerting import Alerting
 from qs.application.notification.composing import Composing
+from qs.application.notification.granting import GrantKeeping
+from qs.application.notification.hearing import Hearing
+from qs.application.notification.range_replay import NotificationRangeReplay
 from qs.application.notification.reading import NotificationReading, NotificationReplay
+from qs.application.notification.reporting import Reporting
+from qs.application.notification.template_authoring import TemplateAuthoring
+from qs.application.notification.template_previewing import TemplatePreviewing
 from qs.application.plan.authoring import PlanAuthoring
 from qs.application.plan.before import BeforeReading
 from qs.application.plan.bulk_enrolling import BulkEnrolling
@@ -25,6 +34,7 @@ from qs.application.plan.enrolling import Enrolling
 from qs.application.plan.entering import EntryAdmission
 from qs.application.plan.keeping import TesteeKeeping
 from qs.application.plan.operating import TaskOperating
+from qs.application.plan.opting_out import OptingOut
 from qs.application.plan.reading import PlanReading
 from qs.application.plan.scheduling import TaskScheduling
 from qs.application.plan.steering import PlanSteering
@@ -32,6 +42,7 @@ from qs.application.plan.sweep_report import Phase
 from qs.application.scheduler.authoring import JobAuthoring
 from qs.application.scheduler.compiling import JobCompiling
 from qs.application.scheduler.duties import retention_work, sweeping_work, syncing_work, validating_work
+from qs.application.scheduler.duty_troubles import DutyTroubles
 from qs.application.scheduler.executing import DutyExecutions
 from qs.application.scheduler.firing import DutyFiring
 from qs.application.scheduler.job_ending import JobEnding
@@ -46,31 +57,41 @@ from qs.application.scheduler.recovering import ExecutionRecovery
 from qs.application.scheduler.rescuing import RunRescue
 from qs.application.scheduler.run_ends import RunEnds
 from qs.application.scheduler.switching import JobSwitching
-from qs.application.statistics import counting as statistics
-from qs.application.statistics.daily_sync import DailySync
-from qs.application.statistics.holding import SyncHolding
-from qs.application.statistics.mending import CounterMending
-from qs.application.statistics.ports import Kind
-from qs.application.statistics.reading import StatisticsReading
-from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
-from qs.application.statistics.validating import Validation
+from qs.application.statistics import counting
+from qs.application.webhook import fanning_out
 from qs.collecting import collect_seldom
 from qs.container.foundation import Foundation
+from qs.container.statistics import Statistics
+from qs.container.webhooks import Webhooks
 from qs.domain.scheduler.duty import standing_duties
 from qs.domain.scheduler.notice_texts import language_of
 from qs.infra.http.guarded import GuardedClient
 from qs.infra.identity.staff_reader import SqlStaffReader
-from qs.infra.identity.zones import SqlZoneReader
+from qs.infra.notification.alert_directories import (
+    OperatedStaff,
+    RecordedDuties,
+    RecordedEndpoints,
+    RecordedJobs,
+    RecordedRuns,
+)
+from qs.infra.notification.alert_sources import SqlAlertOverview, SqlDeadLetters, SqlDueAlerts
 from qs.infra.notification.channels.choosing import ADDRESSED
+from qs.infra.notification.delivery_conditions import SqlDeliveryConditions
 from qs.infra.notification.directories import RecordedPreferences, RecordedStaff, RecordedTestees
 from qs.infra.notification.ledger import SqlDueDeliveries, SqlNotificationUnitOfWork
+from qs.infra.notification.present import RecordedPresent, SqlSendingUnitOfWork
+from qs.infra.notification.receipt_reading import PostedReceipts
+from qs.infra.notification.receipts import SqlWhereabouts
+from qs.infra.notification.samples import RecordedTaskSamples
+from qs.infra.notification.templates import SqlTemplateUnitOfWork
 from qs.infra.plan.across_tenants import SqlDueTenants, SqlTaskTenants
-from qs.infra.plan.course import SqlCourse
 from qs.infra.plan.entry_links import KeyedEntryGenerator
+from qs.infra.plan.missed_runs import SqlMissedRuns
 from qs.infra.plan.notices import MessageNotices
 from qs.infra.plan.one_task import SqlOneTask
+from qs.infra.plan.opt_out_links import SealedOptOutLinks
 from qs.infra.plan.readers import OpenEntries, SqlPlanReader, SqlTesteeReader
-from qs.infra.plan.recounting import SqlRecount
+from qs.infra.plan.scale_mentions import SqlScaleMentions
 from qs.infra.plan.unit_of_work import PlanUnitsOfWork
 from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.event_backlog import SqlEventBacklog
@@ -85,23 +106,19 @@ from qs.infra.redis.streams import RedisEventStreams
 from qs.infra.scheduler.across_jobs import SqlAcrossTenants
 from qs.infra.scheduler.conditions import SqlJobConditions
 from qs.infra.scheduler.executions import SqlLostExecutions
+from qs.infra.scheduler.failing_jobs import SqlFailingJobs
 from qs.infra.scheduler.meter import RedisMeter
 from qs.infra.scheduler.nodes import NodeUnitsOfWork, SqlNodeBook
+from qs.infra.scheduler.service_conditions import SqlServiceConditions
 from qs.infra.scheduler.unit_of_work import JobUnitsOfWork, SchedulerUnitsOfWork
-from qs.infra.statistics.calendars import RecordedCalendars
-from qs.infra.statistics.counters import RedisCounters
-from qs.infra.statistics.courses import RecordedCourse
-from qs.infra.statistics.survival import ScipyEstimator
-from qs.infra.statistics.truth import SqlTruths
-from qs.infra.statistics.unit_of_work import SqlCountedTenants, SqlStatisticsUnitOfWork
+from qs.infra.webhook.disabled_endpoints import SqlDisabledEndpoints
 from qs.settings import Settings
 
-_COUNTED_AT_ONCE = 1000
 # After the 12 s that the API gives its requests this is the rest of the 20 s in which a process ends.
 _BACKGROUND_ENDS_WITHIN = timedelta(seconds=8)
 
 
-class Container(Foundation):
+class Container(Webhooks, Statistics):
     """Everything that lives as long as the process; a unit of work is made per use by its factory."""
 
     settings = Foundation.settings
@@ -146,6 +163,12 @@ class Container(Foundation):
     task_operating = providers.Singleton(TaskOperating, plan_uow, entry_generator)
     entry_admission = providers.Singleton(EntryAdmission, plan_uow, task_tenants, entry_generator)
     testee_keeping = providers.Singleton(TesteeKeeping, plan_uow, new_id)
+    opt_out_links = providers.Singleton(
+        lambda keyring, settings: SealedOptOutLinks(keyring, making.opt_out_base_url(settings)),
+        keyring,
+        settings,
+    )
+    opting_out = providers.Singleton(OptingOut, plan_uow, opt_out_links)
     cataloguing = providers.Singleton(Cataloguing, plan_uow)
     plan_reading = providers.Singleton(
         PlanReading, plan_uow, providers.Singleton(SqlOneTask, engine), notices
@@ -154,7 +177,9 @@ class Container(Foundation):
     # events
     readiness_checks = providers.Singleton(making.readiness_checks, engine, settings, redis.provider)
     entry_links = providers.Singleton(OpenEntries, plan_uow, entry_generator)
-    subscriptions = providers.Object((notifications.SUBSCRIPTION, statistics.SUBSCRIPTION))
+    subscriptions = providers.Object(
+        (notifications.SUBSCRIPTION, counting.SUBSCRIPTION, fanning_out.SUBSCRIPTION)
+    )
     event_streams = providers.Singleton(
         RedisEventStreams, redis, keep_hours=settings.provided.retention.stream_hours
     )
@@ -180,38 +205,58 @@ class Container(Foundation):
     _event_log_uow = providers.Singleton(partial, SqlEventLogUnitOfWork, engine)
     event_feed = providers.Singleton(EventFeed, _event_log_uow)
     event_replay = providers.Singleton(EventReplay, _event_log_uow, event_streams, _envelopes)
-    event_backlog = providers.Singleton(SqlEventBacklog, engine, subscriptions)
+    all_subscriptions = providers.Singleton(making_brokers.all_subscriptions, settings, subscriptions)
+    event_backlog = providers.Singleton(SqlEventBacklog, engine, all_subscriptions)
     retention = providers.Singleton(
         RetentionService,
-        providers.Singleton(SqlForgettableRows, engine, subscriptions),
+        providers.Singleton(SqlForgettableRows, engine, all_subscriptions),
         event_streams,
         providers.Singleton(making.how_long_to_keep, settings),
         providers.Singleton(SqlMonths, engine),
     )
+    event_broker = providers.Singleton(making_brokers.make_event_broker, settings)
+    forwarding = providers.Singleton(making_brokers.make_forwarding, engine, event_broker)
+    forwarding_again = providers.Singleton(
+        making_brokers.make_forwarding_again, engine, event_broker, settings.provided.events.max_attempts
+    )
+    request_queue = providers.Singleton(making_brokers.make_request_queue, settings)
     audit_reading = providers.Singleton(making.make_audit_reading, engine)
     audit_sealing = providers.Singleton(making.make_audit_sealing, engine)
     unsealed_audit = providers.Singleton(SqlUnsealedAudit, engine)
 
     # notification
-    _testees = providers.Singleton(
-        RecordedTestees, providers.Singleton(SqlTesteeReader, engine, personal_cipher)
+    _testee_reader = providers.Singleton(SqlTesteeReader, engine, personal_cipher)
+    _testees = providers.Singleton(RecordedTestees, _testee_reader)
+    _staff_reader = providers.Singleton(
+        OperatedStaff,
+        providers.Singleton(SqlStaffReader, engine, personal_cipher),
+        settings.provided.notification.alerts.operator_email,
     )
-    _staff = providers.Singleton(RecordedStaff, providers.Singleton(SqlStaffReader, engine, personal_cipher))
+    _staff = providers.Singleton(RecordedStaff, _staff_reader)
+    notification_rules = providers.Singleton(making_notifications.make_rules, settings)
     guarded_http = providers.Singleton(
         lambda settings: GuardedClient(settings.outbound.allow_networks), settings
     )
-    channels = providers.Singleton(making.make_channels, settings, guarded_http)
+    channels = providers.Singleton(making.make_channels, settings, guarded_http, notification_uow)
+    alerting = providers.Singleton(
+        Alerting,
+        providers.Singleton(RecordedRuns, providers.Singleton(SqlMissedRuns, engine)),
+        new_id,
+        missed_in_a_row=settings.provided.notification.alerts.missed_in_a_row,
+    )
+    _announcing = providers.Singleton(
+        notifications.Announcing,
+        _testees,
+        providers.Singleton(RecordedPreferences, providers.Singleton(SqlPlanReader, engine)),
+        _staff,
+        channels=settings.provided.notification_channels,
+        addressed=providers.Object(ADDRESSED),
+        lang=settings.provided.lang,
+        rules=notification_rules,
+    )
     announcing = providers.Singleton(
         Subscribing,
-        providers.Singleton(
-            notifications.Announcing,
-            _testees,
-            providers.Singleton(RecordedPreferences, providers.Singleton(SqlPlanReader, engine)),
-            _staff,
-            channels=settings.provided.notification_channels,
-            addressed=providers.Object(ADDRESSED),
-            lang=settings.provided.lang,
-        ),
+        providers.Singleton(Hearing, _announcing, alerting),
         notification_uow,
         providers.Singleton(RedisStreamReader, redis, notifications.SUBSCRIPTION),
         providers.Singleton(SqlDueAttempts, engine),
@@ -219,68 +264,50 @@ class Container(Foundation):
         is_away=providers.Object(is_away),
     )
     sending = providers.Singleton(
-        making.sending_by_channel,
+        making_notifications.sending_by_channel,
         settings,
         channels,
         notification_uow,
+        providers.Singleton(
+            partial,
+            SqlSendingUnitOfWork,
+            engine,
+            providers.Singleton(RecordedPresent, _testee_reader, entry_links, _staff_reader),
+        ),
         providers.Singleton(SqlDueDeliveries, engine),
-        providers.Singleton(Composing, _testees, _staff, entry_links),
+        providers.Singleton(Composing, opt_out_links),
+        notification_rules,
+        providers.Singleton(
+            making_notifications.make_pacing, settings, Foundation.quick_redis, Foundation.monotonic_time
+        ),
+    )
+    reporting = providers.Singleton(Reporting, notification_uow, providers.Singleton(SqlWhereabouts, engine))
+    receipt_reading = providers.Dict(
+        sms=providers.Singleton(PostedReceipts, settings.provided.notification.sms.receipts)
     )
     notification_replay = providers.Singleton(NotificationReplay, notification_uow)
-
-    # statistics
-    statistics_uow = providers.Singleton(partial, SqlStatisticsUnitOfWork, engine)
-    counters = providers.Singleton(RedisCounters, redis)
-    _calendars = providers.Singleton(RecordedCalendars, providers.Singleton(SqlZoneReader, engine))
-    _truths = providers.Singleton(SqlTruths, engine, providers.Object(SqlRecount))
-    counted_tenants = providers.Singleton(SqlCountedTenants, engine)
-    _sync_holding = providers.Singleton(SyncHolding, statistics_uow)
-    counting = providers.Singleton(
-        Subscribing,
-        providers.Singleton(statistics.Counting, counters, _calendars),
-        statistics_uow,
-        providers.Singleton(RedisStreamReader, redis, statistics.SUBSCRIPTION),
-        providers.Singleton(SqlDueAttempts, engine),
-        max_attempts=settings.provided.events.max_attempts,
-        batch=_COUNTED_AT_ONCE,
-        first_delay=timedelta(milliseconds=250),
-        is_away=providers.Object(is_away),
+    notification_range_replay = providers.Singleton(NotificationRangeReplay, notification_uow)
+    alert_telling = providers.Singleton(
+        making_notifications.make_alert_telling,
+        settings,
+        notification_uow,
+        providers.Singleton(SqlDueAlerts, engine),
+        _staff,
+        new_id,
     )
-    counter_mending = providers.Singleton(
-        CounterMending, statistics_uow, counters, _truths, _calendars, counted_tenants, _sync_holding, new_id
+    alert_reading = providers.Singleton(AlertReading, notification_uow)
+    grant_keeping = providers.Singleton(
+        GrantKeeping, notification_uow, providers.Singleton(making.templates_with_grants, settings)
     )
-    daily_sync = providers.Singleton(
-        DailySync, statistics_uow, counters, _truths, _calendars, counter_mending, _sync_holding
-    )
-    accumulated_sync = providers.Singleton(
-        AccumulatedSync, statistics_uow, _calendars, _sync_holding, daily_sync
-    )
-    plan_sync = providers.Singleton(PlanSync, statistics_uow, _truths, _sync_holding)
-    statistics_syncing = providers.Singleton(
-        StatisticsSyncing, daily_sync, accumulated_sync, plan_sync, counted_tenants
-    )
-    _sync_daily = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.DAILY)
-    _sync_accumulated = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.ACCUMULATED)
-    _sync_plan = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.PLAN)
-    validation = providers.Singleton(
-        Validation,
-        statistics_uow,
-        counters,
-        _truths,
-        _calendars,
-        counter_mending,
-        _sync_holding,
-        accumulated_sync,
-        plan_sync,
-        counted_tenants,
-    )
-
-    statistics_reading = providers.Singleton(
-        StatisticsReading,
-        statistics_uow,
-        _calendars,
-        providers.Singleton(RecordedCourse, providers.Singleton(SqlCourse, engine)),
-        providers.Singleton(ScipyEstimator),
+    _template_uow = providers.Singleton(partial, SqlTemplateUnitOfWork, engine)
+    _scale_mentions = providers.Singleton(SqlScaleMentions, engine)
+    template_authoring = providers.Singleton(TemplateAuthoring, _template_uow, _scale_mentions)
+    template_previewing = providers.Singleton(
+        TemplatePreviewing,
+        _template_uow,
+        _scale_mentions,
+        providers.Singleton(RecordedTaskSamples, plan_reading, _testees),
+        timezone=settings.provided.timezone,
     )
 
     # scheduler
@@ -290,11 +317,11 @@ class Container(Foundation):
     )
     duty_registry = providers.Dict(
         {
-            "sync-daily": providers.Singleton(syncing_work, _sync_daily),
-            "sync-accumulated": providers.Singleton(syncing_work, _sync_accumulated),
-            "sync-plan": providers.Singleton(syncing_work, _sync_plan),
+            "sync-daily": providers.Singleton(syncing_work, Statistics.sync_daily),
+            "sync-accumulated": providers.Singleton(syncing_work, Statistics.sync_accumulated),
+            "sync-plan": providers.Singleton(syncing_work, Statistics.sync_plan),
         },
-        validate=providers.Singleton(validating_work, validation.provided.validate),
+        validate=providers.Singleton(validating_work, Statistics.validation.provided.validate),
         sweep=providers.Singleton(sweeping_work, task_scheduling.provided.sweep, settings.provided.timezone),
         expiry=providers.Singleton(
             sweeping_work,
@@ -329,6 +356,23 @@ class Container(Foundation):
     )
     duty_reading = providers.Singleton(
         DutyReading, duties, scheduler_uow, internal_clock=settings.provided.clock.internal
+    )
+    _duty_troubles = providers.Singleton(
+        DutyTroubles, duties, scheduler_uow, internal_clock=settings.provided.clock.internal
+    )
+    # Trouble is looked for in all contexts, so this part of notification comes last.
+    alert_watching = providers.Singleton(
+        AlertWatching,
+        notification_uow,
+        providers.Singleton(SqlAlertOverview, engine),
+        providers.List(
+            providers.Singleton(SqlDeadLetters.of_notifications, engine),
+            providers.Singleton(SqlDeadLetters.of_events, engine),
+            providers.Singleton(RecordedEndpoints, providers.Singleton(SqlDisabledEndpoints, engine)),
+            providers.Singleton(RecordedDuties, _duty_troubles),
+            providers.Singleton(RecordedJobs, providers.Singleton(SqlFailingJobs, engine)),
+        ),
+        alerting,
     )
 
     # jobs
@@ -376,6 +420,12 @@ class Container(Foundation):
         making.make_job_sources, settings, engine, job_authoring, builtins.provider
     )
     job_operating = providers.Singleton(JobOperating, job_uow, job_compiling, job_ending, new_id)
+    job_requests = providers.Singleton(
+        making_brokers.make_accepting,
+        settings,
+        job_operating,
+        Foundation.account_directory.provided.active_tenant,
+    )
     job_reading = providers.Singleton(JobReading, job_uow, job_compiling, _scheduler_timezone)
     job_switching = providers.Singleton(JobSwitching, job_uow)
     _node_uow = providers.Singleton(NodeUnitsOfWork, engine)
@@ -388,6 +438,8 @@ class Container(Foundation):
         making.make_notice_sending, settings, engine, job_uow, guarded_http, mailer, job_meter
     )
     job_conditions = providers.Singleton(SqlJobConditions, engine)
+    service_conditions = providers.Singleton(SqlServiceConditions, engine, duties)
+    delivery_conditions = providers.Singleton(SqlDeliveryConditions, engine)
 
 
 def build_container(settings: Settings) -> Container:
@@ -402,6 +454,8 @@ async def close(container: Container) -> None:
     await container.guarded_http().aclose()
     await container.provider_http().aclose()
     await container.job_meter().aclose()
+    await container.webhook_http().aclose()
+    await container.webhook_counts().aclose()
     await container.quick_redis().aclose()
     if container.settings().redis.url is not None:
         await container.redis().aclose()

@@ -110,7 +110,11 @@ class Foundation(containers.DeclarativeContainer):
         clock=system_time,
     )
     tenant_administration = providers.Singleton(
-        TenantAdministration, directory=account_directory, unit_of_work=identity_uow, ids=new_id
+        TenantAdministration,
+        directory=account_directory,
+        unit_of_work=identity_uow,
+        ids=new_id,
+        addresses=providers.Singleton(making.make_apprise, settings),
     )
     _administering = {"unit_of_work": identity_uow, "clock": system_time, "ids": new_id}  # noqa: RUF012 - never changed
     user_administration = providers.Singleton(UserAdministration, passwords=passwords, **_administering)

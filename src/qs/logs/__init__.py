@@ -136,6 +136,8 @@ def _tame_libraries(level: str, *, log_sql: bool) -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel("DEBUG" if level == "DEBUG" else "WARNING")
+    # Its one line per call holds the whole URL, which may be a credential; nobody needs that one.
+    logging.getLogger("httpx").setLevel("WARNING")
     # Even then it prints values only where somebody asked for the statements.
     logging.getLogger("sqlalchemy.engine").setLevel("INFO" if log_sql else "WARNING")
     logging.captureWarnings(True)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from qs.domain.kernel.zones import zone_names
+from qs.settings.channel_checks import find_channel_problems
 from qs.settings.guessing import KEY_BITS, PASSWORD_BITS, has_known_password, is_guessable
 from qs.settings.identity_checks import find_identity_problems, find_open_identity
 from qs.settings.keys import value_of
+from qs.settings.messaging_checks import find_messaging_problems
+from qs.settings.mq_checks import find_mq_problems
 from qs.settings.sections import Settings
 from qs.settings.tls_checks import find_tls_problems
 
@@ -16,12 +19,12 @@ Problems = Iterator[tuple[str, str]]
 
 AVAILABLE_ROLES = ("cron", "relay", "notifications", "statistics", "ticker", "executions")
 
-_NOT_YET = ("mq.type", "mq.host", "mq.port")
 _QUEUE_LIMIT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}=[1-9][0-9]{0,4}", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}){1,10}", re.ASCII)
 _OWN_PATH = re.compile(
     r"/(?:api/v1|api/ecron-management/v1/job\w*|health|metrics|schema|entry|oauth2|queue)(?:/|$)"
 )
+_MAILBOX = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,189}")
 _SHORTEST_KEY = 32
 _SHORTEST_PASSWORD = 12
 
@@ -33,6 +36,9 @@ def find_problems(settings: Settings) -> Problems:
     yield from _addresses(settings)
     yield from _server(settings)
     yield from _belonging_together(settings)
+    yield from find_channel_problems(settings)
+    yield from find_messaging_problems(settings)
+    yield from find_mq_problems(settings)
     yield from find_identity_problems(settings)
     yield from _secret_key(settings)
     yield from _scheduler(settings)
@@ -53,10 +59,6 @@ def is_loopback(host: str) -> bool:
 
 
 def _not_available(settings: Settings) -> Problems:
-    defaults = Settings()
-    for name in _NOT_YET:
-        if value_of(settings, name) != value_of(defaults, name):
-            yield name, "is not available yet; leave it out"
     for role in settings.worker.roles:
         if role not in AVAILABLE_ROLES:
             yield "worker.roles", f"{role} is not available yet; expected {', '.join(AVAILABLE_ROLES)}"
@@ -77,6 +79,10 @@ def _addresses(settings: Settings) -> Problems:
         "redis.url": (("redis", "rediss", "unix"), "redis://host:6379/0"),
         "entry.base_url": (("http", "https"), "https://host/path"),
         "notification.webhook.url": (("http", "https"), "https://host/path"),
+        "notification.sms.url": (("http", "https"), "https://host/path"),
+        "notification.unsubscribe_url": (("http", "https"), "https://host/unsubscribe"),
+        "notification.wechat.base_url": (("http", "https"), "https://api.weixin.qq.com"),
+        "notification.alerts.api_url": (("http", "https"), "https://qs.example.org"),
         "scheduler.defaults.webhook": (("http", "https"), "https://host/path"),
         "auth.jwks_url": (("http", "https"), "https://host/path"),
         "auth.introspection_url": (("http", "https"), "https://host/path"),
@@ -85,6 +91,9 @@ def _addresses(settings: Settings) -> Problems:
         address = value_of(settings, name)
         if address is not None and not _is_address(address, schemes):
             yield name, f"is not an address of its kind; expected one such as {example}"
+    operator = settings.notification.alerts.operator_email
+    if operator is not None and not _MAILBOX.fullmatch(operator):
+        yield "notification.alerts.operator_email", "is no mail address; expected one such as ops@example.org"
     for origin in settings.server.cors_origins:
         if origin != "*" and (not _is_address(origin, ("http", "https")) or urlsplit(origin).path):
             yield "server.cors_origins", f"is {origin[:60]}; expected origins such as https://app.example.org"
@@ -171,6 +180,8 @@ def _belonging_together(settings: Settings) -> Problems:
                 yield name, "is missing; the email channel needs it"
     if notification.backoff_max_s < notification.backoff_s:
         yield "notification.backoff_max_s", "expected at least notification.backoff_s"
+    if settings.webhooks.backoff_max_s < settings.webhooks.backoff_s:
+        yield "webhooks.backoff_max_s", "expected at least webhooks.backoff_s"
     if (settings.smtp.username is None) != (settings.smtp.password is None):
         missing = "smtp.username" if settings.smtp.username is None else "smtp.password"
         yield missing, "is missing; a mail login needs both smtp.username and smtp.password"

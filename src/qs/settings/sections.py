@@ -10,6 +10,7 @@ from qs.settings.types import (
     Days,
     File,
     Flag,
+    Hours,
     Network,
     Port,
     Rate,
@@ -127,9 +128,24 @@ class AuthSettings(Section, frozen=True):
 
 
 class MqSettings(Section, frozen=True):
-    type: Literal["kafka", "nats", "rabbitmq"] | None = None
+    """A message broker that events go out through: off without ``type``. Every name there begins with ``prefix``.
+
+    With ``accept_jobs`` whoever may write to its queue runs the jobs of ``tenant``. ``mechanism`` is Kafka's,
+    ``virtual_host`` RabbitMQ's; NSQ takes ``password`` alone, as its secret.
+    """
+
+    type: Literal["kafka", "nats", "rabbitmq", "nsq"] | None = None
     host: Text | None = None
     port: Port | None = None
+    username: Text | None = None
+    password: Secret | None = None
+    tls: Flag = False
+    ca_file: File | None = None
+    mechanism: Literal["plain", "scram-sha-256", "scram-sha-512"] = "plain"
+    virtual_host: Text = "/"
+    prefix: Text = "qs"
+    accept_jobs: Flag = False
+    tenant: Text | None = None
 
 
 class EntrySettings(Section, frozen=True):
@@ -164,15 +180,118 @@ class WebhookSettings(Section, frozen=True):
     secrets: tuple[Secret, ...] = ()
 
 
-class NotificationSettings(Section, frozen=True):
-    """Without ``channels``: the log, and each other channel that is set up (``webhook.url``, ``smtp.host``)."""
+class WechatSettings(Section, frozen=True):
+    """The mini-program that sends subscribe messages, and its message template for each of ours.
 
-    channels: tuple[Literal["log", "webhook", "email"], ...] | None = None
+    ``templates`` are ``{message, id, page, fields}``, as ``docs/notifications/wechat.md`` has it.
+    """
+
+    appid: Text | None = None
+    secret: Secret | None = None
+    base_url: Text = "https://api.weixin.qq.com"
+    state: Literal["formal", "trial", "developer"] = "formal"
+    templates: tuple[Any, ...] = ()
+
+
+class AppriseSettings(Section, frozen=True):
+    """Which kinds of apprise address staff contacts may have, such as ``slack`` and ``dingtalk``; none without it."""
+
+    schemas: tuple[Text, ...] = ()
+
+
+class SmsReceiptSettings(Section, frozen=True):
+    """What the provider of text messages reports later, and how it shows that it is the provider.
+
+    The ``secret`` stands in ``header``, or without one in the query as ``key``; with a ``signature`` the header holds one
+    of the body made with it. ``reports``, ``id`` and ``status`` are JSON pointers.
+    """
+
+    secret: Secret | None = None
+    header: Text | None = None
+    signature: Literal["none", "hmac-sha256"] = "none"
+    reports: Text | None = None
+    id: Text = "/id"
+    status: Text = "/status"
+    delivered: tuple[Text, ...] = ("delivered",)
+    failed: tuple[Text, ...] = ("failed", "undelivered")
+
+
+class SmsSettings(Section, frozen=True):
+    """The HTTP gateway that text messages go out by: what it is sent, and how it says that it took a message.
+
+    ``headers`` are lines such as ``Authorization: Bearer …``; ``body`` is JSON or a form with ``{to}``, ``{text}`` and
+    ``{id}``. ``code`` and ``id`` are JSON pointers into its answer, ``accepted`` and ``permanent`` values of ``code``.
+    """
+
+    url: SecretUrl | None = None
+    method: Literal["POST", "PUT", "GET"] = "POST"
+    headers: tuple[Secret, ...] = ()
+    format: Literal["json", "form"] = "json"
+    body: Secret | None = None
+    code: Text | None = None
+    accepted: tuple[Text, ...] = ()
+    permanent: tuple[Text, ...] = ()
+    id: Text | None = None
+    max_segments: Annotated[int, whole(1, 20)] = 5
+    receipts: SmsReceiptSettings = msgspec.field(default_factory=SmsReceiptSettings)
+
+
+class AlertSettings(Section, frozen=True):
+    """What staff are told of when it goes wrong. ``missed_in_a_row`` holds where a plan says nothing; 0 is never.
+
+    ``operator_email`` hears of what concerns the whole installation. ``api_url`` is where the API is reached from outside,
+    for links in messages.
+    """
+
+    missed_in_a_row: Annotated[int, whole(0, 100)] = 2
+    per_hour: Annotated[int, whole(1, 1000)] = 10
+    operator_email: Text | None = None
+    api_url: Text | None = None
+
+
+class NotificationSettings(Section, frozen=True):
+    """Without ``channels``: the log, and each other channel that is set up, as by ``webhook.url`` or ``smtp.host``.
+
+    ``null`` is a channel that throws everything away; it is used only where it is named. ``unsubscribe_url`` is where
+    ``/unsubscribe`` is reached from outside, ``unsubscribe_mail`` an address for those who would rather write.
+
+    In ``quiet_hours`` testees and guardians get nothing, by the clock of their own zone. ``max_per_day`` is how many
+    messages arrive at one address on a day, ``digest`` puts openings of one minute into one message, and
+    ``rate`` is how fast messages go out over each channel, by all processes together.
+    """
+
+    channels: tuple[Literal["log", "webhook", "email", "sms", "wechat", "apprise", "null"], ...] | None = None
     webhook: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    sms: SmsSettings = msgspec.field(default_factory=SmsSettings)
+    wechat: WechatSettings = msgspec.field(default_factory=WechatSettings)
+    apprise: AppriseSettings = msgspec.field(default_factory=AppriseSettings)
+    unsubscribe_url: Text | None = None
+    unsubscribe_mail: Text | None = None
+    alerts: AlertSettings = msgspec.field(default_factory=AlertSettings)
     max_attempts: Annotated[int, whole(1, 100)] = 8
     backoff_s: Annotated[float, seconds(0.01, 3600)] = 5.0
     backoff_max_s: Annotated[float, seconds(0.01, 86400)] = 3600.0
     timeout_s: Annotated[float, seconds(0.1, 300)] = 10.0
+    quiet_hours: Hours | None = None
+    max_per_day: Annotated[int, whole(1, 1000)] | None = None
+    digest: Flag = False
+    rate: Rate = "0"
+
+
+class EndpointSettings(Section, frozen=True):
+    """How tenants' webhook endpoints are called: how many calls at a time in one process, all together and to each.
+
+    A delivery is tried again after ``backoff_s`` and ever more rarely, for ``give_up_s`` in all, after which an endpoint that
+    did nothing but fail is disabled. One that fails is tried every ``probe_max_s`` at least.
+    """
+
+    timeout_s: Annotated[float, seconds(0.1, 60)] = 15.0
+    concurrency: Annotated[int, whole(1, 1000)] = 64
+    per_endpoint: Annotated[int, whole(1, 100)] = 10
+    backoff_s: Annotated[float, seconds(0.01, 3600)] = 5.0
+    backoff_max_s: Annotated[float, seconds(0.01, 604800)] = 86400.0
+    probe_max_s: Annotated[float, seconds(0.01, 86400)] = 300.0
+    give_up_s: Annotated[float, seconds(1, 2592000)] = 432000.0
 
 
 class OutboundSettings(Section, frozen=True):
@@ -195,6 +314,8 @@ class RetentionSettings(Section, frozen=True):
     inbox_days: Days = 30
     stream_hours: Annotated[int, whole(1, 8784)] = 24
     executions_days: Days = 90
+    webhooks_days: Days = 30
+    webhooks_dead_days: Days = 90
 
 
 class LimitsSettings(Section, frozen=True):
@@ -286,6 +407,7 @@ class Settings(Section, frozen=True):
     events: EventsSettings = msgspec.field(default_factory=EventsSettings)
     smtp: SmtpSettings = msgspec.field(default_factory=SmtpSettings)
     notification: NotificationSettings = msgspec.field(default_factory=NotificationSettings)
+    webhooks: EndpointSettings = msgspec.field(default_factory=EndpointSettings)
     outbound: OutboundSettings = msgspec.field(default_factory=OutboundSettings)
     limits: LimitsSettings = msgspec.field(default_factory=LimitsSettings)
     sweep: SweepSettings = msgspec.field(default_factory=SweepSettings)
@@ -298,5 +420,11 @@ class Settings(Section, frozen=True):
         """The channels that messages go out over."""
         if self.notification.channels is not None:
             return self.notification.channels
-        set_up = {"webhook": self.notification.webhook.url, "email": self.smtp.host}
+        set_up = {
+            "webhook": self.notification.webhook.url,
+            "email": self.smtp.host,
+            "sms": self.notification.sms.url,
+            "wechat": self.notification.wechat.appid,
+            "apprise": self.notification.apprise.schemas or None,
+        }
         return ("log", *(name for name, where in set_up.items() if where is not None))

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from qs.application.kernel.limiting import parse_limit
 from qs.domain.kernel.durations import parse_duration
+from qs.domain.notification.quiet_hours import QuietHours
 
 
 def _in_seconds(text: str) -> float:
@@ -21,6 +22,11 @@ def _network(text: str) -> str:
 
 def _rate(text: str) -> str:
     parse_limit("", text)
+    return text
+
+
+def _hours(text: str) -> str:
+    QuietHours.parse(text)
     return text
 
 
@@ -73,6 +79,8 @@ Rate = Annotated[
     ),
 ]
 """How often somebody may call, as ``parse_limit`` reads it."""
+Hours = Annotated[str, Meta(extra={"parse": _hours, "expected": "hours of the day such as 21:00-08:00"})]
+"""From when until when on the clock, over midnight if need be."""
 Network = Annotated[
     str, Meta(extra={"parse": _network, "expected": "an address or a network such as 10.0.0.0/8"})
 ]

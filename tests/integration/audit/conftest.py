@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from qs.application.kernel.audit_reading import AuditReading
 from qs.application.kernel.audit_sealing import AuditSealing
+from qs.application.notification.granting import GrantKeeping
 from qs.application.scheduler.executors import AttemptOutcome, AttemptStatus
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
@@ -70,6 +71,8 @@ def app(container: Container) -> Litestar:
         "http": Obedient("http", "jobs:http", outcome=AttemptOutcome(status=AttemptStatus.AWAITED)),
     }
     container.job_executors.override(providers.Object(executors))
+    grants = GrantKeeping(container.notification_uow(), {"wechat": ["tmpl-0001"]})
+    container.grant_keeping.override(providers.Object(grants))
     return app_over(container)
 
 

@@ -1,10 +1,16 @@
 """One successful call of every mutating route about sessions, events, notifications and jobs."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+from dependency_injector import providers
 
 from qs.application.identity.administering_users import UserAdministration
+from qs.application.kernel.opt_out_links import OptOutWish
 from qs.domain.kernel.ids import DEFAULT_TENANT
+from qs.infra.notification.receipt_reading import PostedReceipts
+from qs.infra.plan.opt_out_links import SealedOptOutLinks
 from qs.infra.postgres.heartbeats import Heartbeat
+from qs.settings.sections import SmsReceiptSettings
 from tests.integration.jobs_http.steps import ECRON, HOURLY, Worker, data_of, make_job, run_job
 from tests.support.waiting import eventually
 
@@ -68,6 +74,42 @@ async def call_messages(rec: Recorder) -> None:
         uuid4(),
     )
     await rec.call(f"POST {V1}/notifications/{{notification_id}}/replay", notification_id=dead)
+    await rec.call(f"POST {V1}/notifications/replay", {"status": "dead", "channel": "log"})
+    await call_reports(rec)
+    template = f"{V1}/templates/{{key}}/{{locale}}"
+    which = {"key": "task_expired", "locale": "en"}
+    await rec.call(f"PUT {template}", {"subject": "It is over", "body": "{greeting}"}, **which)
+    await rec.call(f"POST {template}/preview", {}, **which)
+    await rec.call(f"DELETE {template}", **which)
+    await rec.call(f"POST {template}/activate", {"version": 1}, **which)
+
+
+async def call_reports(rec: Recorder) -> None:
+    """What is heard of messages after they were handed over."""
+    receipts = PostedReceipts(SmsReceiptSettings(secret="provider-0123456789"))
+    rec.container.receipt_reading.override(providers.Object({"sms": receipts}))
+    sent = {}
+    for channel in ("email", "sms"):
+        sent[channel] = uuid4()
+        await rec.truth.execute(
+            "WITH d AS (INSERT INTO delivery (id, tenant_id, event_id, event_name, recipient, channel, template, locale,"
+            " status, epoch) VALUES ($1, $2, $3, 'TaskOpened', 'staff', $4, 'task_opened', 'en', 'sent', 1)"
+            " RETURNING tenant_id, id, epoch) INSERT INTO delivery_attempt (tenant_id, delivery_id, number, outcome)"
+            " SELECT tenant_id, id, epoch, 'sent' FROM d",
+            sent[channel],
+            DEFAULT_TENANT,
+            uuid4(),
+            channel,
+        )
+    await rec.call(f"POST {V1}/notifications/bounces", {"notification_id": str(sent["email"])})
+    receipt = {"id": str(sent["sms"]), "status": "delivered"}
+    route = f"POST {V1}/notifications/receipts/{{channel}}"
+    await rec.call(route, receipt, query="?key=provider-0123456789", channel="sms")
+    testee = data_of(await rec.api.post(f"{V1}/testees", json={"name": "Li Lei"}), 201)
+    links = SealedOptOutLinks(rec.container.keyring(), "https://qs.example.org")
+    url = links.url(OptOutWish(DEFAULT_TENANT, UUID(testee["id"]), "email", None))
+    assert url is not None
+    await rec.call("POST /unsubscribe/{token}", token=url.rpartition("/")[2])
 
 
 async def call_jobs(rec: Recorder) -> None:

@@ -59,6 +59,8 @@ async def call_testees(rec: Recorder) -> None:
     testee = data_of(await rec.call(f"POST {V1}/testees", {"name": "Li Lei"}), 201)
     one = f"{V1}/testees/{{testee_id}}"
     await rec.call(f"PUT {one}", {"name": "Li Lei", "locale": "en"}, testee_id=testee["id"])
+    grant = {"channel": "wechat", "template": "tmpl-0001"}
+    await rec.call(f"POST {one}/grants", grant, testee_id=testee["id"])
     # What erasure ends on the way belongs to the one record of the erasure.
     for _ in range(2):
         await join(rec.api, await make_plan(rec.api), testee)

@@ -14,6 +14,7 @@ from qs.container import Container
 from .other_routes import call_ecron, call_executions, call_identity, call_jobs, call_messages
 from .plan_routes import call_duties, call_plans, call_tasks, call_testees
 from .recorder import Recorder
+from .webhook_routes import call_webhooks
 
 Calls = Callable[[Recorder], Awaitable[None]]
 
@@ -24,14 +25,19 @@ GROUPS: tuple[tuple[str, Calls], ...] = (
     (r" /api/v1/testees", call_testees),
     (r" /api/v1/(plans|enrollments|scales)", call_plans),
     (r"/auth/|/oauth2/|/admin/", call_identity),
-    (r"/events/|/notifications/", call_messages),
+    (r"/events/|/notifications/|/templates/|/unsubscribe/", call_messages),
+    (r" /api/v1/webhooks", call_webhooks),
     (r"/scheduler/executions/|/jobstatus/", call_executions),
     (r" /api/v1/(scheduler|secrets)/", call_jobs),
     (r" /api/ecron", call_ecron),
 )
 
 # By reason: the routes that leave another number of records than one.
-COMPUTES_ONLY = {"POST /api/v1/plans/preview": 0, "POST /api/v1/scheduler/preview": 0}
+COMPUTES_ONLY = {
+    "POST /api/v1/plans/preview": 0,
+    "POST /api/v1/scheduler/preview": 0,
+    "POST /api/v1/templates/{key}/{locale}/preview": 0,
+}
 STORES_NOTHING = {"POST /oauth2/token": 0}
 ONE_FOR_THE_CALL_AND_ONE_FOR_EACH_BATCH_IT_MOVED = {"POST /api/v1/plans/tasks/schedule": 3}
 EXCEPTIONS = {**COMPUTES_ONLY, **STORES_NOTHING, **ONE_FOR_THE_CALL_AND_ONE_FOR_EACH_BATCH_IT_MOVED}

@@ -1,4 +1,4 @@
-"""``qs events`` and ``qs notifications`` in a terminal."""
+"""``qs events``, ``qs notifications`` and ``qs alerts`` in a terminal."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from qs.domain.kernel.ids import DEFAULT_TENANT
 from tests.support.command_line import called
 from tests.support.events import in_stream, publish_all, record_opened
 from tests.support.processes import PATIENCE_S, clean_environment, running
@@ -123,6 +124,27 @@ async def test_notifications_are_listed(environment):
     code, out, _ = await call(environment, "notifications", "list", "--json")
 
     assert (code, json.loads(out)) == (0, {"items": []})
+
+
+async def test_open_alerts_are_listed_with_the_command_that_explains_them(environment, truth):
+    await truth.execute(
+        "INSERT INTO staff_alert (tenant_id, id, kind, subject, cause, facts, count, untold, first_seen_at, last_seen_at,"
+        " recovered_at) SELECT $1, gen_random_uuid(), 'missed_openings', s, 'c', '{\"task_id\": \"t-1\"}', 3, 3, qs_now(),"
+        " qs_now(), CASE WHEN s = 'plan-2' THEN qs_now() END FROM unnest(ARRAY['plan-1', 'plan-2']) s",
+        DEFAULT_TENANT,
+    )
+
+    code, out, _ = await call(environment, "alerts", "list", "--json")
+    every, table, _ = await call(environment, "alerts", "list", "--all")
+    wrong, _, error = await call(environment, "alerts", "list", "--kind", "weather")
+
+    [item] = json.loads(out)["items"]
+    assert (code, item["subject"], item["count"]) == (0, "plan-1", 3)
+    assert item["explain"] == "qs task explain t-1"
+    assert every == 0
+    assert "plan-2" in table
+    assert wrong == 2
+    assert "--kind must be one of missed_in_a_row" in error
 
 
 async def test_a_notification_that_is_not_there_ends_with_1(environment):

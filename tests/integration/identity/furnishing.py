@@ -45,6 +45,8 @@ async def furnish(
     api = Administrator(client, callers["admin"])
     things = {"tenant": str(tenant.id), **await _of_accounts(api, mark), **await _of_jobs(api, mark)}
     things |= await _of_plans(api, container, mark)
+    endpoint = {"name": f"{mark} system", "url": f"https://{mark}.invalid/qs"}
+    things["webhook"] = (await api.make("webhooks", endpoint))["id"]
     things["notification"] = str(uuid4())
     subjects = [UUID(things[each]) for each in ("testee", "task")]
     await truth.execute(_DELIVERY, UUID(things["notification"]), tenant.id, uuid4(), *subjects)
@@ -106,6 +108,7 @@ async def _of_jobs(api: Administrator, mark: str) -> dict[str, str]:
 
 async def _of_plans(api: Administrator, container: Container, mark: str) -> dict[str, str]:
     code = f"{mark}-scale"
+    await api.put("templates/task_opened/en", {"subject": f"News of {mark}", "body": "{link}"})
     await api.make("scales", {"code": code, "title": {"zh": mark, "en": mark}, "published": True})
     plan = await api.make("plans", WEEKLY | {"name": f"{mark} plan", "scale_code": code})
     person = {"name": f"{mark} person", "external_id": f"{mark}-1"}

@@ -23,13 +23,14 @@ NAMED: tuple[tuple[str, str], ...] = (
     (r"/calendars/\{name\}", "name calendar"),
     (r"/secrets/\{name\}", "name secret"),
     (r"\{notification_id\}", "notification_id notification"),
+    (r"\{webhook_id\}", "webhook_id webhook"),
     (r"\{key_id\}", "key_id api_key"),
     (r"\{user_id\}", "user_id user"),
     (r"\{account_id\}", "account_id service_account"),
     (r"\{tenant_id\}", "tenant_id tenant"),
 )
 # They are no tenant's, so there is no foreign one.
-NOBODYS = frozenset({"node_id"})
+NOBODYS = frozenset({"node_id", "key", "locale", "token", "channel"})
 # The same in the query and in bodies.
 _FIELDS = {
     "plan_id": "plan",

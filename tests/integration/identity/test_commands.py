@@ -121,6 +121,17 @@ def test_a_tenant_is_created_changed_shown_and_listed(installation: Installation
     assert [tenant["slug"] for tenant in answer(installation, "tenant", "list")] == ["clinic", "default"]
 
 
+def test_addresses_of_staff_come_from_a_file_and_are_not_repeated(installation: Installation, tmp_path: Path):
+    file = tmp_path / "urls"
+    file.write_text("\nslack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ\n")
+
+    refused = qs(installation, "tenant", "set", "default", "--staff-urls", str(file))
+
+    assert refused.returncode == 1
+    assert "notification.apprise.schemas" in refused.stderr
+    assert "TIiajkdnlazkcOXrIdevi7FQ" not in refused.stderr
+
+
 def test_what_cannot_be_done_is_said_on_stderr(installation: Installation):
     for verb, code, said in (
         ("user create bob --role viewer", 2, "no password was given"),

@@ -31,6 +31,7 @@ CONTACT = StaffContact("email", "nurse@example.org")
 NO_CIPHERTEXTS = {
     "api_key.secret_hash",
     "audit_seal.hash",
+    "broker_request.digest",
     "idempotency_key.fingerprint",
     "refresh_token.token_hash",
     "service_account.secret_hash",
@@ -99,6 +100,9 @@ async def test_afterwards_the_old_key_may_go_and_everything_is_what_it_was(
     await before.secret_keeping().put(DEFAULT_TENANT, "token", "hunter22", actor="test")
     change = TenantChange(staff_contacts=[CONTACT])
     await before.tenant_administration().change("default", change, actor="test")
+    webhook = await before.webhook_keeping().create(
+        DEFAULT_TENANT, "x", "https://x.invalid/", ["*"], actor="test"
+    )
     claim = await before.idempotency_keys().claim(OWNER, b"same")
     assert isinstance(claim, Claim)
     await before.idempotency_keys().keep(claim, Answer(201, {}, b"kept"))
@@ -115,6 +119,7 @@ async def test_afterwards_the_old_key_may_go_and_everything_is_what_it_was(
         "tenant.staff_contacts": 1,
         "secret.ciphertext": 1,
         "idempotency_key.body": 1,
+        "webhook_endpoint.secrets": 1,
     }
     assert rotated.standing.rows["testee.personal"] == {"new": 5}
     assert [await name_of(after, testee) for testee in testees] == [(f"somebody {n}", 1) for n in range(5)]
@@ -124,12 +129,14 @@ async def test_afterwards_the_old_key_may_go_and_everything_is_what_it_was(
         secret = await uow.secrets.get("token")
     assert secret is not None
     assert secret.version == 1
+    async with after.webhook_uow()(DEFAULT_TENANT) as uow:
+        assert (await uow.endpoints.secrets(webhook.endpoint.id)).current == webhook.secret
     assert (await after.tenant_administration().show("default")).staff_contacts == (CONTACT,)
     answer = await after.idempotency_keys().claim(OWNER, b"same")
     assert isinstance(answer, Answer)
     assert answer.body == b"kept"
     (record,) = await truth.fetch("SELECT detail FROM audit WHERE action = 'keys.rotated'")
-    assert json.loads(record["detail"]) == {"key": "new", "rows": 8, "unreadable": 0}
+    assert json.loads(record["detail"]) == {"key": "new", "rows": 9, "unreadable": 0}
 
 
 async def test_a_second_rotation_finds_nothing_to_do(ring: Ring) -> None:

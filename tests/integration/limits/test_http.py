@@ -245,8 +245,8 @@ async def test_a_limit_of_0_is_none(container: Container, caller: Caller) -> Non
     assert "ratelimit" not in answers[0].headers
 
 
-UNLIMITED = {"/entry", f"{V1}/entries", f"{V1}/entries/submit"}
-UNCOUNTED = re.compile(r"/(health|schema|entry)\b")
+UNLIMITED = {"/entry", "/unsubscribe/{token:str}", f"{V1}/entries", f"{V1}/entries/submit"}
+UNCOUNTED = re.compile(r"/(health|schema|entry|unsubscribe)\b")
 
 
 def test_every_route_counts_under_the_limit_of_its_kind_or_is_one_of_few(container: Container) -> None:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from qs.domain.kernel.ids import PLATFORM_TENANT
 from tests.support.http import app_over, serving
 from tests.support.notifying import Clinic, mailbox
 
@@ -96,3 +97,38 @@ async def test_the_explanation_of_a_task_tells_who_was_notified(clinic, web):
         ("notified", "channel:email", None),
         ("notified", "channel:log", None),
     ]
+
+
+async def test_alerts_are_listed_with_those_of_the_installation_and_how_to_find_out_more(api, clinic):
+    dead = (
+        "INSERT INTO delivery (id, tenant_id, event_id, event_name, recipient, channel, template, locale, status,"
+        " reason, settled_at) VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'TaskOpened', 'staff', $2,"
+        " 'task_opened', 'en', 'dead', 'permanent_failure', qs_now())"
+    )
+    for tenant_id, channel in (
+        (clinic.tenant_id, "email"),
+        (clinic.tenant_id, "sms"),
+        (PLATFORM_TENANT, "log"),
+    ):
+        await clinic.truth.execute(dead, tenant_id, channel)
+    await clinic.container.alert_watching().look()
+    await clinic.container.alert_telling().tell_due()
+    await clinic.truth.execute("UPDATE delivery SET status = 'skipped' WHERE channel = 'sms'")
+    await clinic.container.alert_watching().look()
+
+    first = (await api.get("/api/v1/alerts?page_size=2")).json()["data"]
+    rest = (await api.get(f"/api/v1/alerts?page_size=2&cursor={first['next_cursor']}")).json()["data"]
+    recovered = (await api.get("/api/v1/alerts?status=recovered&kind=notifications_dead")).json()["data"]
+
+    found = {item["subject"]: item for item in first["items"] + rest["items"]}
+    assert {name: item["concerns"] for name, item in found.items()} == {
+        "email": "tenant",
+        "sms": "tenant",
+        "log": "installation",
+    }
+    assert rest["next_cursor"] is None
+    assert (found["email"]["status"], found["email"]["count"], found["email"]["untold"]) == ("open", 1, 0)
+    assert found["email"]["explain"] == "qs notifications list --status dead --channel email"
+    assert (await api.get(found["email"]["explain_path"])).json()["data"]["items"] != []
+    assert [item["subject"] for item in recovered["items"]] == ["sms"]
+    assert recovered["items"][0]["recovered_at"].endswith("Z")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from qs.application.notification.ports import DeliveryAbsent, DeliveryFilter
+from qs.application.notification.ports import DeliveryAbsent, DeliveryFilter, Settlement
 from qs.application.notification.reading import DeliveryNotDead
 from qs.application.plan.keeping import Profile
 from qs.domain.notification.delivery import DeliveryStatus
@@ -245,15 +245,17 @@ async def test_a_sender_whose_lease_ran_out_does_not_overwrite_the_next(clinic, 
     await clinic.announce()
     uow = clinic.container.notification_uow()
     async with uow(clinic.tenant_id) as first:
-        [slow] = await first.deliveries.claim("webhook", 1, timedelta(0))
+        [[waiting]] = await first.deliveries.due("webhook", 1, digest=False)
+        slow = (await first.deliveries.begin({waiting.id: None}, timedelta(0)))[waiting.id]
         await first.commit("test")
     async with uow(clinic.tenant_id) as second:
-        [quick] = await second.deliveries.claim("webhook", 1, timedelta(minutes=1))
+        [[interrupted]] = await second.deliveries.due("webhook", 1, digest=False)
+        await second.deliveries.begin({interrupted.id: None}, timedelta(minutes=1))
         await second.commit("test")
-    assert quick.interrupted
+    assert await clinic.attempts(slow.id) == ["unknown"]
 
     async with uow(clinic.tenant_id) as late:
-        ours = await late.deliveries.settle(slow.delivery, DeliveryStatus.DEAD, "permanent_failure")
+        ours = await late.deliveries.settle([Settlement(slow, DeliveryStatus.DEAD, "permanent_failure")])
         await late.commit("test")
 
     assert not ours

@@ -278,7 +278,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "/due_days": {"due_days": 0},
     "/catch_up": {"catch_up": "some"},
     "/scale_code": {"scale_code": "NONE"},
-    "/reminders": {"reminders": [{"after": "2d"}]},
+    "/reminders/0": {"reminders": [{"after": "30d"}]},
 }
 
 

@@ -60,7 +60,9 @@ BROKEN = (
     (CUSTOM | {"relative_days": [2, 1]}, {"/relative_days/1"}),
     (FIXED | {"fixed_dates": ["2060-02-30"]}, {"/fixed_dates/0"}),
     ({"catch_up": "newest", "notify_on_expiry": "everybody"}, {"/catch_up", "/notify_on_expiry"}),
-    ({"reminders": [{"after": "2d"}]}, {"/reminders"}),
+    ({"reminders": "2d", "catch_up": "newest"}, {"/reminders", "/catch_up"}),
+    ({"reminders": [{"after": "2d"}, {"after": "2w"}, {"before_expiry": "7d"}]}, {"/reminders/1"}),
+    ({"reminders": [{"after": "2d"}, {"before_expiry": "7d"}]}, {"/reminders/1"}),
     ({"name": ""}, {"/name"}),
 )
 

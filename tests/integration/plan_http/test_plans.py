@@ -29,6 +29,21 @@ async def test_a_plan_is_created_with_its_defaults_and_read_again(api):
     assert data_of(await api.get(f"{V1}/plans/{plan['id']}")) == plan
 
 
+async def test_reminders_are_written_told_in_one_way_and_changed(api):
+    body = WEEKLY | {"reminders": [{"after": "48h"}, {"before_expiry": "90m"}]}
+    plan = data_of(await api.post(f"{V1}/plans", json=body), 201)
+    assert plan["reminders"] == [{"after": "2d"}, {"before_expiry": "1h30m"}]
+    where = f"{V1}/plans/{plan['id']}"
+
+    renamed = data_of(await api.patch(where, json={"name": "Renamed"}))
+    changed = data_of(await api.patch(where, json={"reminders": [{"after": "1d"}]}))
+    emptied = data_of(await api.patch(where, json={"reminders": []}))
+
+    assert renamed["reminders"] == plan["reminders"]
+    assert (changed["reminders"], changed["revision"]) == ([{"after": "1d"}], 3)
+    assert emptied["reminders"] == []
+
+
 async def test_every_problem_of_a_plan_is_answered_at_once(api):
     body = {
         "name": "  ",
@@ -70,7 +85,8 @@ REFUSED_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"colour": "red"}, "invalid", "/colour"),
     ({"status": "finished"}, "invalid", "/status"),
     ({"tenant_id": ABSENT_ID}, "invalid", "/tenant_id"),
-    ({"reminders": [{"after": "2d"}]}, "not_available", "/reminders"),
+    ({"reminders": [{"after": "2w"}]}, "plan.invalid_terms", "/reminders/0"),
+    ({"reminders": [{"after": "2d"}], "entry_ttl_days": 2}, "plan.invalid_terms", "/reminders/0"),
 ]
 
 

@@ -30,6 +30,8 @@ TABLE = {
     "DELETE /testees/{testee_id}": "testees:write",
     "GET /testees/{testee_id}/plans": "plans:read",
     "GET /testees/{testee_id}/tasks": "tasks:read",
+    "GET /testees/{testee_id}/grants": "testees:read",
+    "POST /testees/{testee_id}/grants": "testees:write",
     "POST /scales": "scales:write",
     "GET /scales": "scales:read",
     "GET /scales/{code}": "scales:read",
@@ -50,8 +52,10 @@ TABLE = {
     "GET /entries": "public",
     "POST /entries/submit": "public",
     "GET /entry": "public",
+    "GET /unsubscribe/{token}": "public",
+    "POST /unsubscribe/{token}": "public",
 }
-OURS = ("/plan", "/enrollments", "/testees", "/scales", "/entries", "/entry")
+OURS = ("/plan", "/enrollments", "/testees", "/scales", "/entries", "/entry", "/unsubscribe")
 
 
 EVERYTHING = {scope for words in TABLE.values() for scope in words.split()} - {"public", "platform"}

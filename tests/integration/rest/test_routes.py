@@ -27,6 +27,7 @@ AT_THE_ROOT = (
     "/metrics",
     "/schema",
     "/entry",
+    "/unsubscribe/",
     "/oauth2/token",
     "/queue",
     "/api/ecron-management/v1/",

@@ -44,7 +44,7 @@ def test_every_operation_documents_its_failures_as_problems(document: dict[str, 
             # OAuth clients read refusals in the words of RFC 6749.
             is_oauth = name == "POST /oauth2/token" and status in ("400", "401", "429")
             # Who follows a link reads a page.
-            is_page = name == "GET /entry" and status in ("404", "410")
+            is_page = name.split()[1].startswith(("/entry", "/unsubscribe")) and status in ("404", "410")
             expected = (
                 "application/json" if is_oauth else "text/html" if is_page else "application/problem+json"
             )

@@ -27,6 +27,8 @@ def problems_of(channel: object, address: object) -> list[tuple[str, str]]:
         ("phone", "+8613800138000"),
         ("phone", "010 6552 9988"),
         ("phone", "+44 (0)20-7946/0958"),
+        ("sms", "+8613800138000"),
+        ("sms", "+491512345678"),
         ("wechat", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
         ("webhook", "patient-17"),
     ],
@@ -70,10 +72,33 @@ def test_what_cannot_be_dialled_is_no_phone_number(number):
     assert [pointer for pointer, _ in problems_of("phone", number)] == ["/contacts/0/address"]
 
 
-@pytest.mark.parametrize("channel", ["sms", "EMAIL", "", None, 7, ["email"]])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "13800138000",
+        "+86 138 0013 8000",
+        "+0123456789",
+        "+12345",
+        "+" + "1" * 16,
+        "+861380013800０",
+        "+8613800138000\n",
+    ],
+)
+def test_a_number_that_gateways_do_not_take_is_no_address_for_text_messages(number):
+    assert [pointer for pointer, _ in problems_of("sms", number)] == ["/contacts/0/address"]
+
+
+@pytest.mark.parametrize(
+    "openid", ["anna", "o" * 19, "o" * 65, "oUpF8uMuAJO_M2pxb1Q9zNjWeS6 o", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6é"]
+)
+def test_what_no_mini_program_gives_out_is_no_openid(openid):
+    assert [pointer for pointer, _ in problems_of("wechat", openid)] == ["/contacts/0/address"]
+
+
+@pytest.mark.parametrize("channel", ["text", "EMAIL", "", None, 7, ["email"]])
 def test_an_unknown_channel_is_refused_with_those_there_are(channel):
     assert problems_of(channel, "anna@example.org") == [
-        ("/contacts/0/channel", "must be one of email, phone, wechat, webhook")
+        ("/contacts/0/channel", "must be one of email, phone, sms, wechat, webhook")
     ]
 
 

@@ -125,6 +125,43 @@ def test_a_staff_contact_on_a_channel_that_is_not_there_is_refused():
         tenant().notify([StaffContact("pager", "a@b.org")])
 
 
+@pytest.mark.parametrize(
+    "address", ["slack", "slack://", "slack://a b", "slack://a\nb", "1slack://a", "s://" + "x" * 2001]
+)
+def test_an_apprise_contact_is_one_address_with_its_kind(address: str):
+    with pytest.raises(TenantInvalid):
+        tenant().notify([StaffContact("apprise", address)])
+
+
+SLACK, OTHER_SLACK = StaffContact("apprise", "Slack://one/a"), StaffContact("apprise", "slack://two/b")
+DINGTALK, HIDDEN = StaffContact("apprise", "dingtalk://c"), StaffContact("apprise", "slack://********")
+
+
+def test_an_apprise_contact_is_shown_by_its_kind_and_comes_back_as_it_was():
+    changed = tenant()
+    changed.notify([SLACK, DINGTALK, OTHER_SLACK])
+    shown = [StaffContact(each.channel, each.shown) for each in changed.staff_contacts]
+
+    changed.notify(shown)
+
+    assert [each.address for each in shown] == ["slack://********", "dingtalk://********", "slack://********"]
+    assert changed.staff_contacts == (SLACK, DINGTALK, OTHER_SLACK)
+    changed.notify([HIDDEN, StaffContact("email", "ok@example.org"), HIDDEN])
+    assert changed.staff_contacts == (SLACK, StaffContact("email", "ok@example.org"), OTHER_SLACK)
+    changed.notify([OTHER_SLACK, HIDDEN, HIDDEN, DINGTALK])
+    assert changed.staff_contacts == (OTHER_SLACK, SLACK, DINGTALK)
+
+
+@pytest.mark.parametrize("given", [[HIDDEN], [HIDDEN] * 3, [StaffContact("apprise", "json://********")]])
+def test_a_hidden_contact_that_may_mean_several_or_none_is_refused(given: list[StaffContact]):
+    changed = tenant(staff_contacts=(SLACK, OTHER_SLACK))
+
+    with pytest.raises(TenantInvalid):
+        changed.notify(given)
+
+    assert changed.staff_contacts == (SLACK, OTHER_SLACK)
+
+
 def test_the_platforms_own_tenant_cannot_be_changed():
     with pytest.raises(TenantReserved):
         tenant(id=PLATFORM_TENANT).suspend()

@@ -50,6 +50,15 @@ def test_staff_the_testee_or_nobody_is_told_of_an_expiry():
         assert terms(notify_on_expiry=who).notify_on_expiry == who
 
 
+def test_a_plan_says_after_how_many_missed_occasions_staff_are_alerted_or_leaves_it_open():
+    assert terms().alert_after_missed is None
+    for missed in (0, 1, 100, None):
+        assert terms(alert_after_missed=missed).alert_after_missed == missed
+    wrong: list[object] = [-1, 101, 1.0, "2", True]
+    for value in wrong:
+        assert pointers(alert_after_missed=value) == ["/alert_after_missed"]
+
+
 def test_an_unknown_choice_is_refused_and_never_defaulted():
     wrong: list[object] = ["", "STAFF", "everybody", 1, ["staff"], {}]
     for value in wrong:

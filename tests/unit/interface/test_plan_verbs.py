@@ -82,6 +82,12 @@ def test_dates_stay_text_quoted_or_not_so_that_the_plan_judges_them(write: Write
     }
 
 
+def test_reminders_are_written_as_they_are_in_the_api(write: Write) -> None:
+    file = write("name: a\nreminders:\n  - after: 2d\n  - before_expiry: 24h\n")
+
+    assert read_plan(file) == {"name": "a", "reminders": [{"after": "2d"}, {"before_expiry": "24h"}]}
+
+
 def test_a_preview_takes_of_a_plan_what_says_when(write: Write) -> None:
     file = write(
         "name: a\nscale_code: PHQ-9\nreminders: []\nschedule_type: by_day\ninterval: 2\ndue_days: 3\n"

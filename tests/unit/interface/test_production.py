@@ -189,6 +189,23 @@ def test_the_doctor_notes_what_production_starts_with_and_somebody_should_have_m
     assert list(production_findings(load_settings(None, LOUD | {"QS_HOST": "127.0.0.1"}))) == []
 
 
+def test_the_doctor_notes_mails_that_do_not_say_how_to_stop_them() -> None:
+    mails = GOOD | {"QS_SMTP__HOST": "mail.example.org", "QS_SMTP__FROM": "qs@example.org"}
+    elsewhere = {"QS_ENTRY_BASE_URL": "https://answer.example.org/e"}
+    told = {"QS_NOTIFICATION__UNSUBSCRIBE_URL": "https://qs.example.org/unsubscribe"}
+
+    [finding] = production_findings(load_settings(None, mails | elsewhere))
+
+    assert (finding.subject, finding.level) == ("notification.unsubscribe_url", "note")
+    assert list(production_findings(load_settings(None, mails | elsewhere | told))) == []
+
+
+def test_the_doctor_finds_messages_that_are_thrown_away() -> None:
+    [finding] = production_findings(load_settings(None, GOOD | {"QS_NOTIFICATION__CHANNELS": "log,null"}))
+
+    assert (finding.subject, finding.level) == ("notification.channels", "wrong")
+
+
 def test_a_random_secret_is_never_taken_for_one_that_can_be_guessed() -> None:
     chance = random.Random(7)
     letters = string.ascii_letters + string.digits

@@ -1,6 +1,7 @@
 """Settings stop the start when they cannot be used, naming the key and what is expected there."""
 
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,8 @@ INTROSPECTION = {
     "QS_AUTH__INTROSPECTION_URL": "https://hydra.example.org/admin/oauth2/introspect",
     **_PROVIDER,
 }
+
+BROKER = {"QS_MQ__TYPE": "nsq", "QS_MQ__HOST": "broker"}
 
 Written = Callable[[str], Path]
 
@@ -108,8 +111,17 @@ BAD_VARIABLES = [
         "guessed",
     ),
     ({"QS_ADMIN_USERNAME": "ada"}, "auth.admin_password", "is missing"),
-    ({"QS_MQ__TYPE": "kafka"}, "mq.type", "not available yet"),
-    ({"QS_MQ__TYPE": "zeromq"}, "mq.type", "one of kafka, nats, rabbitmq"),
+    ({"QS_MQ__TYPE": "kafka"}, "mq.host", "is missing"),
+    ({"QS_MQ__TYPE": "zeromq"}, "mq.type", "one of kafka, nats, nsq, rabbitmq"),
+    ({"QS_MQ__HOST": "broker"}, "mq.type", "is missing"),
+    ({**BROKER, "QS_MQ__PREFIX": "Clinic/1"}, "mq.prefix", "such as qs"),
+    ({**BROKER, "QS_MQ__TYPE": "nats", "QS_MQ__USERNAME": "qs"}, "mq.password", "is missing"),
+    ({**BROKER, "QS_MQ__ACCEPT_JOBS": "true"}, "mq.tenant", "is missing"),
+    ({**BROKER, "QS_MQ__TLS": "true", "QS_MQ__CA_FILE": "/nowhere.pem"}, "mq.ca_file", "not a file"),
+    ({**BROKER, "QS_MQ__CA_FILE": __file__}, "mq.tls", "is false"),
+    ({"QS_NOTIFICATION__QUIET_HOURS": "21-08"}, "notification.quiet_hours", "such as 21:00-08:00"),
+    ({"QS_NOTIFICATION__MAX_PER_DAY": "0"}, "notification.max_per_day", "from 1 to 1000"),
+    ({"QS_NOTIFICATION__RATE": "fast"}, "notification.rate", "such as 600/1m"),
     ({"QS_FEATURE__QUEUE_DASHBOARD": "perhaps"}, "feature.queue_dashboard", "true or false"),
     ({"QS_WORKER__ROLES": "cron,tocker"}, "worker.roles", "ticker"),
     ({"QS_SCHEDULER__QUEUES": "reports"}, "scheduler.queues", "reports=2"),
@@ -125,6 +137,21 @@ BAD_VARIABLES = [
     ({"QS_NOTIFICATION__CHANNELS": "webhook"}, "notification.webhook.url", "is missing"),
     ({"QS_NOTIFICATION__CHANNELS": "email"}, "smtp.host", "is missing"),
     ({"QS_NOTIFICATION__CHANNELS": "fax"}, "notification.channels", "each one of"),
+    ({"QS_NOTIFICATION__CHANNELS": "wechat"}, "notification.wechat.appid", "is missing"),
+    ({"QS_NOTIFICATION__WECHAT__APPID": "wx1"}, "notification.wechat.secret", "is missing"),
+    ({"QS_NOTIFICATION__WECHAT__APPID": "wx1"}, "notification.wechat.templates", "is missing"),
+    (
+        {"QS_NOTIFICATION__WECHAT__TEMPLATES": '[{"message": "task_opend"}]'},
+        "notification.wechat.templates[0].message",
+        "expected one of task_opened",
+    ),
+    ({"QS_NOTIFICATION__WECHAT__BASE_URL": "weixin"}, "notification.wechat.base_url", "is not an address"),
+    ({"QS_NOTIFICATION__CHANNELS": "apprise"}, "notification.apprise.schemas", "is missing"),
+    (
+        {"QS_NOTIFICATION__APPRISE__SCHEMAS": "slack://"},
+        "notification.apprise.schemas",
+        "words such as slack",
+    ),
     ({"QS_SMTP__USERNAME": "u"}, "smtp.password", "is missing"),
     ({"QS_RETENTION__INBOX_DAYS": "3"}, "retention.inbox_days", "more than retention.outbox_days"),
     ({"QS_SECRET_KEY": "short"}, "secret_key", "is not of the form id:key"),
@@ -461,6 +488,17 @@ def test_without_an_account_the_home_is_that_of_services(monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "expanduser", nobody)
 
     assert Settings().home == Path("/var/lib/qs")
+
+
+def test_a_channel_whose_package_is_missing_says_which_extra_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed = {"QS_NOTIFICATION__APPRISE__SCHEMAS": "slack,dingtalk"}
+    assert "apprise" in load_settings(None, allowed).notification_channels
+    monkeypatch.setitem(sys.modules, "apprise", None)
+
+    with pytest.raises(SettingsError, match="pip install 'qs\\[staff-channels\\]'"):
+        load_settings(None, allowed)
 
 
 def test_the_secrets_of_jobs_are_no_settings_and_the_secret_key_is() -> None:

@@ -1,13 +1,25 @@
 """Operators create tenants and change what is true of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
-from qs.application.identity.ports import AccountDirectory, IdentityUnitOfWork, IdentityUnitOfWorkFactory
+from qs.application.identity.ports import (
+    AccountDirectory,
+    IdentityUnitOfWork,
+    IdentityUnitOfWorkFactory,
+    StaffAddresses,
+)
 from qs.application.kernel.preconditions import PreconditionFailed
-from qs.domain.identity.errors import SlugTaken, TenantAbsent, TenantChanged, TenantReserved
+from qs.domain.identity.errors import (
+    SlugTaken,
+    TenantAbsent,
+    TenantChanged,
+    TenantInvalid,
+    TenantReserved,
+)
 from qs.domain.identity.tenant import NO_LIMITS, Quotas, StaffContact, Tenant, TenantStatus
+from qs.domain.kernel.errors import Problem
 from qs.domain.kernel.ids import PLATFORM_TENANT, IdGenerator
 from qs.domain.kernel.quotas import Quota
 
@@ -28,11 +40,17 @@ class TenantChange:
 
 class TenantAdministration:
     def __init__(
-        self, *, directory: AccountDirectory, unit_of_work: IdentityUnitOfWorkFactory, ids: IdGenerator
+        self,
+        *,
+        directory: AccountDirectory,
+        unit_of_work: IdentityUnitOfWorkFactory,
+        ids: IdGenerator,
+        addresses: StaffAddresses,
     ) -> None:
         self._directory = directory
         self._unit_of_work = unit_of_work
         self._ids = ids
+        self._addresses = addresses
 
     async def create(
         self,
@@ -53,6 +71,7 @@ class TenantAdministration:
         tenant = Tenant.create(
             self._ids(), slug, name, timezone, staff_contacts=staff_contacts, quotas=quotas
         )
+        await self._check(tenant.staff_contacts)
         async with self._unit_of_work(tenant.id) as uow:
             if not await uow.tenants.add(tenant):
                 raise SlugTaken(slug)
@@ -82,6 +101,10 @@ class TenantAdministration:
             PreconditionFailed: it is no longer at that version.
             TenantChanged: somebody else changed the tenant at the same moment.
         """
+        contacts = None if change.staff_contacts is None else tuple(change.staff_contacts)
+        change = replace(change, staff_contacts=contacts)
+        # Before the transaction, which must not wait for it.
+        await self._check(contacts or ())
         async with await self._unit_of(which) as uow:
             tenant = await _existing(uow, which)
             if version is not None and tenant.version != version:
@@ -102,6 +125,24 @@ class TenantAdministration:
             await uow.audit.add("tenant.changed", "tenant", tenant.id, actor=actor, detail=detail)
             await uow.commit("tenant.change")
         return tenant
+
+    async def _check(self, contacts: Sequence[StaffContact]) -> None:
+        """Raises TenantInvalid for those that nothing could be sent to."""
+        asked = [
+            (index, contact.address)
+            for index, contact in enumerate(contacts)
+            if contact.channel == "apprise" and not contact.is_hidden
+        ]
+        if not asked:
+            return
+        found = await self._addresses.problems([address for _, address in asked])
+        problems = [
+            Problem(f"/staff_contacts/{index}/address", problem)
+            for (index, _), problem in zip(asked, found, strict=True)
+            if problem is not None
+        ]
+        if problems:
+            raise TenantInvalid(problems)
 
     async def _unit_of(self, which: TenantRef) -> IdentityUnitOfWork:
         tenant_id = which if isinstance(which, UUID) else await self._directory.tenant_id(which)

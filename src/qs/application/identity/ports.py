@@ -51,6 +51,14 @@ class AccessTokens(Protocol):
         ...
 
 
+class StaffAddresses(Protocol):
+    """Addresses of staff that this installation may write to, apart from e-mail."""
+
+    async def problems(self, addresses: Sequence[str]) -> Sequence[str | None]:
+        """Of each address why nothing can be sent there, or None; nothing is sent."""
+        ...
+
+
 class ProviderTokens(Protocol):
     """Access tokens that somebody else issues."""
 

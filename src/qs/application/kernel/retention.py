@@ -16,6 +16,8 @@ class Keep:
     inbox: timedelta
     executions: timedelta
     notices: timedelta = timedelta(days=30)
+    webhooks: timedelta = timedelta(days=30)
+    webhooks_dead: timedelta = timedelta(days=90)
 
 
 class ForgettableRows(Protocol):
@@ -44,6 +46,21 @@ class ForgettableRows(Protocol):
 
     async def job_notices(self, older_than: timedelta, limit: int) -> int:
         """Notices that old that were sent or given up."""
+
+    async def broker_requests(self, older_than: timedelta, limit: int) -> int:
+        """Keys of requests for executions that came that long ago."""
+
+    async def webhook_deliveries(self, older_than: timedelta, dead_older_than: timedelta, limit: int) -> int:
+        """Webhook deliveries that were done with that long ago."""
+
+    async def webhook_orphans(self, limit: int) -> int:
+        """Webhook deliveries whose endpoint is no more."""
+
+    async def webhook_messages(self, limit: int) -> int:
+        """What went out and no delivery is left of."""
+
+    async def alerts(self, older_than: timedelta, limit: int) -> int:
+        """Alerts that have been over for that long, or of people and plans that nothing was heard of for that long."""
 
 
 class Months(Protocol):
@@ -103,11 +120,18 @@ class RetentionService:
             "job_months_dropped": dropped or 0,
             "job_slots": await self._all(lambda: rows.job_slots(keep.executions, self._batch)),
             "job_notices": await self._all(lambda: rows.job_notices(keep.notices, self._batch)),
+            "broker_requests": await self._all(lambda: rows.broker_requests(keep.executions, self._batch)),
+            "webhook_deliveries": await self._all(
+                lambda: rows.webhook_deliveries(keep.webhooks, keep.webhooks_dead, self._batch)
+            ),
+            "webhook_orphans": await self._all(lambda: rows.webhook_orphans(self._batch)),
+            "webhook_messages": await self._all(lambda: rows.webhook_messages(self._batch)),
             "outbox": await self._all(lambda: rows.outbox(keep.outbox, self._batch)),
             "inbox": await self._all(lambda: rows.inbox(keep.inbox, self._batch)),
             "executions": await self._all(lambda: rows.executions(keep.executions, self._batch)),
             "slots": await self._all(lambda: rows.slots(keep.executions, self._batch)),
             "idempotency_keys": await self._all(lambda: rows.idempotency_keys(self._batch)),
+            "alerts": await self._all(lambda: rows.alerts(keep.executions, self._batch)),
             "stream_entries": await self._streams.trim(),
         }
 

@@ -68,7 +68,8 @@ class Inbox(Protocol):
 
 
 class SubscribingUnitOfWork(UnitOfWork, Protocol):
-    inbox: Inbox
+    @property
+    def inbox(self) -> Inbox: ...
 
 
 U_contra = TypeVar("U_contra", bound=SubscribingUnitOfWork, contravariant=True)

@@ -46,6 +46,7 @@ class Told:
     at: datetime
     channel: str
     reason: str | None
+    reminder: bool = False
 
 
 class NotificationReading:
@@ -73,9 +74,10 @@ class NotificationReading:
         """How the messages about a task ended; those still under way are left out."""
         page = await self.list(tenant_id, DeliveryFilter(task_id=task_id), limit=_MOST_TOLD)
         return [
-            Told(each.settled_at, each.channel, each.reason)
+            Told(each.settled_at, each.channel, each.reason, each.is_reminder)
             for each in page.deliveries
-            if each.settled_at is not None
+            # That nobody is reminded of what is done is no news.
+            if each.settled_at is not None and not (each.is_reminder and each.reason == "task_not_open")
         ]
 
 

@@ -15,7 +15,7 @@ from qs.domain.kernel.ids import IdGenerator
 from qs.domain.kernel.quotas import Quota
 from qs.domain.kernel.zones import UnknownZone, zone
 from qs.domain.plan.editing import Change, revise
-from qs.domain.plan.errors import RemindersUnavailable, SeveralInvalid, StaleVersion, UnknownScale
+from qs.domain.plan.errors import SeveralInvalid, StaleVersion, UnknownScale
 from qs.domain.plan.plan import AssessmentPlan
 from qs.domain.plan.planning import PlannedOccasion, plan_occasions
 from qs.domain.plan.schedule import Schedule, read_start_date
@@ -32,7 +32,16 @@ SCHEDULE_FIELDS = (
     "fixed_dates",
     "trigger_time",
 )
-TERM_FIELDS = ("name", "due_days", "entry_ttl_days", "catch_up_days", "catch_up", "notify_on_expiry")
+TERM_FIELDS = (
+    "name",
+    "due_days",
+    "entry_ttl_days",
+    "catch_up_days",
+    "catch_up",
+    "notify_on_expiry",
+    "reminders",
+    "alert_after_missed",
+)
 _EDIT_BATCH = 500
 
 
@@ -71,9 +80,8 @@ class PlanAuthoring:
         """A new active plan.
 
         Raises:
-            Invalid: every problem of every field at once; RemindersUnavailable, QuotaReached.
+            Invalid: every problem of every field at once; QuotaReached.
         """
-        _refuse_reminders(fields)
         async with self._uow(tenant_id) as uow:
             given = {"entry_ttl_days": self._default_ttl, **fields}
             is_published = await _is_published(uow, given.get("scale_code"))
@@ -119,7 +127,6 @@ class PlanAuthoring:
         Raises:
             StaleVersion, PlanTransitionRefused, PlanFieldFixed, Invalid
         """
-        _refuse_reminders(fields)
         async with self._uow(tenant_id) as uow:
             # A rehearsal holds nobody up: what it reads may have changed by the time of the real edit anyway.
             plan = await found_plan(uow, plan_id, Lock.NONE if dry_run else Lock.UPDATE)
@@ -257,8 +264,3 @@ def _given(fields: Mapping[str, Any], names: tuple[str, ...], always: tuple[str,
 async def _is_published(uow: PlanUnitOfWork, code: object) -> bool:
     scale = await uow.scales.get(code) if isinstance(code, str) else None
     return scale is not None and scale.published
-
-
-def _refuse_reminders(fields: Mapping[str, Any]) -> None:
-    if fields.get("reminders") not in (None, []):
-        raise RemindersUnavailable

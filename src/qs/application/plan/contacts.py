@@ -8,12 +8,21 @@ from qs.domain.kernel.errors import Problem
 from qs.domain.kernel.zones import UnknownZone, zone
 from qs.domain.plan.testee import Contact
 
-CHANNELS = ("email", "phone", "wechat", "webhook")
+CHANNELS = ("email", "phone", "sms", "wechat", "webhook")
 LOCALES = ("en", "zh")
 
 # One @, a domain, no blanks or controls: what a mail server can be asked about. RFC 5321 bounds the length.
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+# To be called by people, so as people write it; text messages go by gateways, which take E.164.
 _PHONE = re.compile(r"\+?[0-9][0-9 ()/-]{3,30}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_OPENID = re.compile(r"[A-Za-z0-9_-]{20,64}")
+_SHAPES = {
+    "email": (_EMAIL, "must be an address such as name@example.org"),
+    "phone": (_PHONE, "must be a phone number"),
+    "sms": (_E164, "must be a number with its country and without blanks, such as +8613800138000"),
+    "wechat": (_OPENID, "must be an openid of the mini-program"),
+}
 
 
 def read_text(pointer: str, raw: object, longest: int, problems: list[Problem]) -> str | None:
@@ -61,9 +70,9 @@ def read_contact(channel: object, address: object, pointer: str, problems: list[
         if address is None:
             problems.append(Problem(f"{pointer}/address", "is required"))
         return None
-    shape = {"email": _EMAIL, "phone": _PHONE}.get(channel)
+    shape, expected = _SHAPES.get(channel, (None, ""))
     if shape is not None and not shape.fullmatch(text):
-        problems.append(Problem(f"{pointer}/address", f"must be an address of the channel {channel}"))
+        problems.append(Problem(f"{pointer}/address", expected))
         return None
     return Contact(channel, text)
 

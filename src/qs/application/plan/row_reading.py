@@ -23,9 +23,12 @@ FIELDS = (
     "name",
     "email",
     "phone",
+    "sms",
+    "wechat",
     "timezone",
     "locale",
 )
+_CONTACTS = ("email", "phone", "sms", "wechat")
 
 
 class RowInvalid(Invalid):
@@ -91,7 +94,7 @@ def read_row(fields: Mapping[str, Any]) -> EnrollmentRow:
     new_round = given.get("new_round", False)
     if not isinstance(new_round, bool) and new_round not in ("true", "false"):
         problems.append(Problem("/new_round", "must be true or false"))
-    contacts = read_contacts({"email": given.get("email"), "phone": given.get("phone")}, problems)
+    contacts = read_contacts({channel: given.get(channel) for channel in _CONTACTS}, problems)
     row = EnrollmentRow(
         testee_id,
         external_id,

@@ -11,6 +11,7 @@ from uuid import UUID
 from qs.application.kernel.quotas import Quotas
 from qs.application.kernel.unit_of_work import UnitOfWork
 from qs.application.scheduler.ports import SwitchRepository
+from qs.application.scheduler.request_ports import RequestRepository
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.job import Job, JobDefinition, JobSource, JobStatus
 from qs.domain.scheduler.job_execution import AttemptEnd, JobExecution, RunStatus
@@ -338,6 +339,7 @@ class JobUnitOfWork(UnitOfWork, Protocol):
     jobs: JobRepository
     slots: SlotClaims
     runs: RunRepository
+    requests: RequestRepository
     notices: NoticeRepository
     calendars: CalendarRepository
     switch: SwitchRepository

@@ -18,6 +18,7 @@ from qs.application.scheduler.job_ports import (
     JobUnitOfWorkFactory,
     Wake,
 )
+from qs.application.scheduler.request_ports import JobRequest
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.ids import IdGenerator
 from qs.domain.scheduler.errors import (
@@ -28,6 +29,9 @@ from qs.domain.scheduler.errors import (
     JobAbsent,
     JobBroken,
     JobBusy,
+    JobDisabled,
+    RequestInHand,
+    RequestKeyTaken,
 )
 from qs.domain.scheduler.job import Job, JobStatus
 from qs.domain.scheduler.job_execution import AttemptEnd, JobExecution, RunFiredBy, RunStatus
@@ -112,6 +116,38 @@ class JobOperating:
             await uow.wake(Wake.RUNS)
             await uow.commit("job.run")
         return execution
+
+    async def run_requested(self, tenant_id: UUID, request: JobRequest, *, actor: str) -> UUID:
+        """The id of the one execution of this key, which a message may ask for again and again.
+
+        Raises:
+            JobAbsent, JobDisabled, JobBroken, JobBusy: as it stands now the job is not run.
+            RequestKeyTaken: the key belongs to a request with other content.
+        """
+        async with self._unit_of_work(tenant_id) as uow:
+            earlier = await _earlier(uow, request)
+            if earlier is not None:
+                return earlier
+            job = await self._locked(uow, request.job_id)
+            # Whoever held the job until now may have done it.
+            earlier = await _earlier(uow, request)
+            if earlier is not None:
+                return earlier
+            if not job.definition.enabled:
+                raise JobDisabled(job.name)
+            self._compiling.compile(job, await calendars_of(uow))
+            execution = await self._admitted(
+                uow, job, actor, RunFiredBy.MESSAGE, request.payload, idempotency_key=request.key
+            )
+            if not await uow.requests.add(request, execution.id):
+                # The key was used for another job meanwhile; that is found when this message comes again.
+                raise RequestInHand
+            await uow.audit.add(
+                "job.run", "job", job.id, actor=actor, detail={"execution": str(execution.id), "force": False}
+            )
+            await uow.wake(Wake.RUNS)
+            await uow.commit("job.run_requested")
+        return execution.id
 
     async def retry(self, tenant_id: UUID, execution_id: UUID, *, actor: str) -> JobExecution:
         """A new execution with the same payload, for one that is over.
@@ -330,3 +366,12 @@ class JobOperating:
             await uow.runs.release([job.id])
             await uow.wake(Wake.STOPS)
         return execution
+
+
+async def _earlier(uow: JobUnitOfWork, request: JobRequest) -> UUID | None:
+    known = await uow.requests.find(request.key)
+    if known is None:
+        return None
+    if known.digest != request.digest:
+        raise RequestKeyTaken
+    return known.execution_id

@@ -42,6 +42,18 @@ class ExecutionFilter:
     status: ExecutionStatus | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailingRun:
+    """Executions of one duty that failed or were lost for good, one after the other up to now.
+
+    ``error`` is the last one's, None where it was lost.
+    """
+
+    last_id: UUID
+    error: str | None
+    length: int
+
+
 class ExecutionRepository(Protocol):
     """Executions of the tenant. A writer names the epoch it holds; what it no longer holds it cannot change."""
 
@@ -95,6 +107,10 @@ class ExecutionRepository(Protocol):
 
     async def latest(self, names: Iterable[str]) -> Mapping[str, Execution]:
         """The newest execution of each name that has one."""
+        ...
+
+    async def failing(self, names: Iterable[str]) -> Mapping[str, FailingRun]:
+        """Of those names whose last execution by the clock that ended did not succeed: how many in a row."""
         ...
 
 

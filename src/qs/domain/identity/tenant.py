@@ -1,6 +1,7 @@
 """A tenant: the organisation that owns rows, its zone, its quotas, and whom to tell about what goes wrong."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -14,7 +15,9 @@ from qs.domain.kernel.quotas import MOST, Quota
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f<>,;\"]{1,64}@[^@\s\x00-\x1f\x7f<>,;\"]{1,189}")
+_APPRISE = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-~]{1,2000}", re.ASCII | re.IGNORECASE)
 _MOST_CONTACTS = 20
+_HIDDEN = "********"
 
 
 class TenantStatus(StrEnum):
@@ -24,10 +27,27 @@ class TenantStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StaffContact:
-    """Where staff are reached; ``channel`` is ``email`` so far."""
+    """Where staff are reached: ``email``, or ``apprise`` with an address of that library such as ``slack://…``."""
 
     channel: str
     address: str
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be shown: of one that whoever reads it could write to, its kind alone."""
+        return f"{self.kind}://{_HIDDEN}" if self.channel == "apprise" else self.address
+
+    @property
+    def kind(self) -> str:
+        return self.address.partition("://")[0].lower()
+
+    def is_shown_as(self, contact: "StaffContact") -> bool:
+        return contact.is_hidden and contact.channel == self.channel and contact.address == self.shown
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is what an address was shown as, and no address."""
+        return self.channel == "apprise" and self.address == self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +125,11 @@ class Tenant:
         self._set("timezone", timezone)
 
     def notify(self, contacts: Iterable[StaffContact]) -> None:
-        """From now on staff are told there, and nowhere else. Raises TenantInvalid for an unfit contact."""
-        self._set("staff_contacts", _fit_contacts(contacts))
+        """From now on staff are told there, and nowhere else.
+
+        One that is given as it was shown stays as it is. Raises TenantInvalid for an unfit contact.
+        """
+        self._set("staff_contacts", _fit_contacts(_unhidden(contacts, self.staff_contacts)))
 
     def limit(self, limits: Mapping[Quota, int | None]) -> None:
         """Sets these quotas and leaves the others. What is there already stays. Raises TenantInvalid."""
@@ -136,18 +159,42 @@ def _fit_name(name: str) -> str:
     return stripped
 
 
+def _unhidden(given: Iterable[StaffContact], known: Iterable[StaffContact]) -> list[StaffContact]:
+    """The contacts with those that are hidden replaced by the known ones they stand for, in order."""
+    given, known = list(given), list(known)
+    met: Counter[StaffContact] = Counter()
+    found: list[StaffContact] = []
+    for contact in given:
+        alike = [each for each in known if each.is_shown_as(contact)]
+        found.append(alike[met[contact]] if len(alike) == given.count(contact) else contact)
+        met[contact] += 1
+    return found
+
+
 def _fit_contacts(contacts: Iterable[StaffContact]) -> tuple[StaffContact, ...]:
     kept = tuple(dict.fromkeys(contacts))
     problems = [
-        Problem(f"/staff_contacts/{index}", "must be channel email with an address such as name@example.org")
+        Problem(f"/staff_contacts/{index}", problem)
         for index, contact in enumerate(kept)
-        if contact.channel != "email" or not _ADDRESS.fullmatch(contact.address)
+        if (problem := _contact_problem(contact)) is not None
     ]
     if len(kept) > _MOST_CONTACTS:
         problems.append(Problem("/staff_contacts", f"must be at most {_MOST_CONTACTS}"))
     if problems:
         raise TenantInvalid(problems)
     return kept
+
+
+def _contact_problem(contact: StaffContact) -> str | None:
+    if contact.is_hidden:
+        return "is hidden here and which one is meant is not clear; write it in full"
+    shape = {"email": _ADDRESS, "apprise": _APPRISE}.get(contact.channel)
+    if shape is None or not shape.fullmatch(contact.address):
+        return (
+            "must be channel email with an address such as name@example.org, or channel apprise with one such as "
+            "slack://…"
+        )
+    return None
 
 
 def _fit_quotas(quotas: Quotas) -> Quotas:

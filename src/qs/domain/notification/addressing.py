@@ -44,12 +44,13 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """A testee as messages need them. ``locale`` is None where none was given."""
+    """A testee as messages need them. ``locale`` and ``timezone`` are None where none was given."""
 
     testee: Person
     guardians: tuple[Person, ...]
     opt_outs: tuple[OptOut, ...]
     locale: str | None
+    timezone: str | None = None
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -82,6 +83,9 @@ class Intent:
 
 STAFF = "staff"
 LOG = "log"
+REMINDER = "task_reminder"
+STAFF_ONLY = frozenset({"apprise"})
+"""The channels whose addresses only staff have."""
 
 _TEMPLATES: Mapping[tuple[str, Audience], str] = {
     ("TaskOpened", Audience.TESTEE): "task_opened",
@@ -105,22 +109,34 @@ def to_staff(number: int) -> str:
     return f"{STAFF}:{number}"
 
 
+def testee_of(recipient: str) -> UUID | None:
+    """Whose testee or guardian that is; None for staff."""
+    kind, _, rest = recipient.partition(":")
+    return None if kind == STAFF else UUID(rest.partition(":")[0])
+
+
 def is_staff(recipient: str) -> bool:
     return recipient.partition(":")[0] == STAFF
 
 
 def intents_for_testee(
-    event_name: str, addressee: Addressee, channels: Collection[str], addressed: Collection[str], locale: str
+    event_name: str,
+    addressee: Addressee,
+    channels: Collection[str],
+    addressed: Collection[str],
+    locale: str,
+    *,
+    reminder: bool = False,
 ) -> Iterator[Intent]:
     """What follows from an event that concerns the testee.
 
     ``addressed`` are the channels that need an address. Who has none there gets an intent that is skipped, so that
     the ledger shows that nobody was told.
     """
-    template = _TEMPLATES[event_name, Audience.TESTEE]
+    template = REMINDER if reminder else _TEMPLATES[event_name, Audience.TESTEE]
     for person in addressee.people:
         own = template if person is addressee.testee else f"{template}_guardian"
-        for channel in channels:
+        for channel in (each for each in channels if each not in STAFF_ONLY):
             count = len(person.addresses(channel)) if channel in addressed else 1
             for index in range(count):
                 yield Intent(person.recipient, channel, index, own, locale)
@@ -135,8 +151,18 @@ def intents_for_staff(
     addressed: Collection[str],
     locale: str,
 ) -> Iterator[Intent]:
-    """What follows from an event that concerns staff: each of their contacts, else the log."""
-    template = _TEMPLATES[event_name, Audience.STAFF]
+    """What follows from an event that concerns staff."""
+    return staff_intents(_TEMPLATES[event_name, Audience.STAFF], contacts, channels, addressed, locale)
+
+
+def staff_intents(
+    template: str,
+    contacts: Collection[Contact],
+    channels: Collection[str],
+    addressed: Collection[str],
+    locale: str,
+) -> Iterator[Intent]:
+    """A message to staff: to each of their contacts, else the log."""
     told = False
     for channel in channels:
         if channel not in addressed:

@@ -6,6 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from qs.domain.notification.addressing import is_staff
+
+Place = tuple[str, int]
+"""Where messages arrive on one channel: a recipient, and the number of one of their addresses."""
+
 
 class DeliveryStatus(StrEnum):
     """queued → sending → sent, skipped or dead; a temporary failure leads back to queued."""
@@ -28,11 +33,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the ledger. Its id is what receivers recognise a repeated message by.
+    """A row of the ledger.
 
     ``attempts`` counts those since the last replay, ``epoch`` all of them: it numbers attempts and fences off senders
     whose lease ran out. ``settled_at`` is business time: when it was sent, skipped or given up. ``data`` holds values
     for the text, never names, links or addresses.
+
+    ``occasion`` is empty for the event itself and names the reminder otherwise, such as ``after:2d``. It goes out no
+    earlier than ``not_before``, in business time. ``digest_id`` is the id that it was sent under together with others.
     """
 
     id: UUID
@@ -55,18 +63,43 @@ class Delivery:
     next_attempt_at: datetime
     created_at: datetime
     settled_at: datetime | None
+    occasion: str = ""
+    not_before: datetime | None = None
+    digest_id: UUID | None = None
 
     @property
     def needs_link(self) -> bool:
         """Whether it is about a task that has to be open still."""
         return self.event_name in ("TaskOpened", "EntryReissued")
 
+    @property
+    def is_reminder(self) -> bool:
+        return self.event_name == "TaskOpened" and self.occasion != ""
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it is the first word of a task to the testee or a guardian."""
+        return self.event_name == "TaskOpened" and not self.occasion and not is_staff(self.recipient)
+
+    @property
+    def place(self) -> Place:
+        return self.recipient, self.address_index
+
+    @property
+    def message_id(self) -> UUID:
+        """What receivers recognise a repeated message by."""
+        return self.digest_id or self.id
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of a delivery; ``answer`` is what the receiver said, without addresses."""
+    """One try of a delivery; ``answer`` is what the receiver said, without addresses.
+
+    ``template_version`` is that of the tenant's own text, 0 for the built-in one, None where nothing was composed.
+    """
 
     number: int
     at: datetime
     outcome: Outcome
     answer: str | None
+    template_version: int | None = None

@@ -213,14 +213,6 @@ class EntryCompleted(Gone):
     sentence = "this questionnaire was already answered; there is nothing left to do"
 
 
-class RemindersUnavailable(Invalid):
-    code = "not_available"
-    sentence = "reminders are not available in this version; leave the field out"
-
-    def __init__(self) -> None:
-        super().__init__([Problem("/reminders", "is not available in this version; leave it out")])
-
-
 class UnknownScale(Invalid):
     code = "plan.unknown_scale"
     sentence = "the scale is not in the catalogue or not published; publish it first"

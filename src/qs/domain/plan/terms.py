@@ -6,9 +6,11 @@ from enum import StrEnum
 
 from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.plan.fields import read_choice, read_number
+from qs.domain.plan.reminders import Reminder, read_reminders, too_long_for
 from qs.domain.plan.schedule import ScheduleType
 
 DEFAULT_DAYS = 7
+MAX_MISSED = 100
 MAX_DAYS = 366
 MAX_NAME_LENGTH = 200
 
@@ -39,7 +41,9 @@ class InvalidTerms(Invalid):
 class Terms:
     """Valid terms. ``of`` is the way to make them; every ``…_days`` counts civil days in the task's zone.
 
-    ``catch_up_days`` None means that a task may be opened however late it is.
+    ``catch_up_days`` None means that a task may be opened however late it is. Each of the ``reminders`` is shorter than
+    the life of a link. Staff are alerted when ``alert_after_missed`` occasions of one enrollment in a row were missed: None
+    is as the installation has it, 0 never.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Terms:
     catch_up_days: int | None
     catch_up: CatchUp
     notify_on_expiry: NotifyOnExpiry
+    reminders: tuple[Reminder, ...] = ()
+    alert_after_missed: int | None = None
 
     @classmethod
     def of(
@@ -60,6 +66,8 @@ class Terms:
         catch_up_days: object = DEFAULT_DAYS,
         catch_up: object = None,
         notify_on_expiry: object = NotifyOnExpiry.STAFF,
+        reminders: object = (),
+        alert_after_missed: object = None,
     ) -> "Terms":
         """The terms these fields describe; leave a field out to get its default.
 
@@ -79,9 +87,16 @@ class Terms:
         )
         late = read_choice(CatchUp, "/catch_up", catch_up, problems)
         told = read_choice(NotifyOnExpiry, "/notify_on_expiry", notify_on_expiry, problems)
+        reminded = read_reminders(reminders, problems)
+        alerted = (
+            None
+            if alert_after_missed is None
+            else read_number("/alert_after_missed", alert_after_missed, 0, MAX_MISSED, problems)
+        )
+        problems += [] if ttl is None else too_long_for(reminded, ttl)
         if read_name is None or due is None or ttl is None or late is None or told is None or problems:
             raise InvalidTerms(problems)
-        return cls(read_name, due, ttl, window, late, told)
+        return cls(read_name, due, ttl, window, late, told, reminded, alerted)
 
 
 def _read_name(raw: object, problems: list[Problem]) -> str | None:

@@ -60,6 +60,16 @@ class Testee:
         if self.erased_at is not None:
             raise TesteeErasedAlready
 
+    def opt_out(self, wish: OptOut) -> bool:
+        """No messages as the wish has it; returns whether this call changed anything."""
+        if any(
+            each.channel == wish.channel and each.plan_id in (None, wish.plan_id) for each in self.opt_outs
+        ):
+            return False
+        covered = [each for each in self.opt_outs if each.channel == wish.channel and wish.plan_id is None]
+        self.opt_outs = (*(each for each in self.opt_outs if each not in covered), wish)
+        return True
+
     def erase(self, now: datetime) -> bool:
         """Forgets who it is and keeps that there was somebody; returns whether this call changed anything."""
         if self.erased_at is not None:

@@ -81,6 +81,29 @@ class JobBusy(Refused):
         )
 
 
+class JobDisabled(Refused):
+    code = "job.disabled"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the job {name!r} is disabled, so messages do not run it; enable it, or run it by hand"
+        )
+
+
+class RequestKeyTaken(Refused):
+    code = "job_request.key_taken"
+    sentence = (
+        "the idempotency_key belongs to a request with other content, so nothing was run; use a new key"
+    )
+
+
+class RequestInHand(Unavailable):
+    """Two messages with one key were handled at once, and this one lost."""
+
+    code = "job_request.in_hand"
+    sentence = "a request with this idempotency_key is being carried out; it is looked at again in a moment"
+
+
 class ExecutionOver(Refused):
     code = "execution.over"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from qs.domain.identity.tenant import StaffContact
 from qs.infra.identity.staff_contacts import PersonalCipher, read_staff_contacts
@@ -18,4 +18,8 @@ class SqlStaffReader:
     async def contacts(self, tenant_id: UUID) -> Sequence[StaffContact]:
         """Whom to tell in that tenant, in their order."""
         async with SqlUnitOfWork(self._engine, tenant_id) as uow:
-            return await read_staff_contacts(uow.connection, self._cipher, tenant_id)
+            return await self.contacts_within(uow.connection, tenant_id)
+
+    async def contacts_within(self, connection: AsyncConnection, tenant_id: UUID) -> Sequence[StaffContact]:
+        """As ``contacts``, in the caller's transaction."""
+        return await read_staff_contacts(connection, self._cipher, tenant_id)

@@ -1,6 +1,7 @@
 """Other contexts' records in the words of this one. What they are asked for is stated here; the container binds them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from qs.domain.notification.addressing import (
     to_guardian,
     to_testee,
 )
+from qs.domain.notification.reminding import Anchor, ReminderRule
 
 
 class ContactRecord(Protocol):
@@ -47,6 +49,9 @@ class TesteeRecord(Protocol):
     def locale(self) -> str | None: ...
 
     @property
+    def timezone(self) -> str | None: ...
+
+    @property
     def contacts(self) -> Sequence[ContactRecord]: ...
 
     @property
@@ -62,8 +67,25 @@ class TesteeRecords(Protocol):
     ) -> Mapping[UUID, TesteeRecord]: ...
 
 
+class ReminderRecord(Protocol):
+    """``kind`` is ``after`` the opening or ``before_expiry``; ``text`` is the length as people write it."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def length(self) -> timedelta: ...
+
+    @property
+    def text(self) -> str: ...
+
+
 class PlanRecords(Protocol):
     async def notify_on_expiry(self, tenant_id: UUID, plan_ids: Collection[UUID]) -> Mapping[UUID, str]: ...
+
+    async def reminders(
+        self, tenant_id: UUID, plan_ids: Collection[UUID]
+    ) -> Mapping[UUID, Sequence[ReminderRecord]]: ...
 
 
 class StaffRecords(Protocol):
@@ -76,7 +98,7 @@ class RecordedTestees:
 
     async def find(self, tenant_id: UUID, testee_ids: Collection[UUID]) -> Mapping[UUID, Addressee]:
         found = await self._records.reachable(tenant_id, testee_ids)
-        return {testee_id: _addressee(testee_id, record) for testee_id, record in found.items()}
+        return {testee_id: addressee_of(testee_id, record) for testee_id, record in found.items()}
 
 
 class RecordedPreferences:
@@ -87,26 +109,36 @@ class RecordedPreferences:
         found = await self._records.notify_on_expiry(tenant_id, plan_ids)
         return {plan_id: Audience(wish) for plan_id, wish in found.items()}
 
+    async def reminders(
+        self, tenant_id: UUID, plan_ids: Collection[UUID]
+    ) -> Mapping[UUID, Sequence[ReminderRule]]:
+        found = await self._records.reminders(tenant_id, plan_ids)
+        return {
+            plan_id: [ReminderRule(Anchor(each.kind), each.length, each.text) for each in rules]
+            for plan_id, rules in found.items()
+        }
+
 
 class RecordedStaff:
     def __init__(self, records: StaffRecords) -> None:
         self._records = records
 
     async def contacts(self, tenant_id: UUID) -> Sequence[Contact]:
-        return _contacts(await self._records.contacts(tenant_id))
+        return contacts_of(await self._records.contacts(tenant_id))
 
 
-def _addressee(testee_id: UUID, record: TesteeRecord) -> Addressee:
+def addressee_of(testee_id: UUID, record: TesteeRecord) -> Addressee:
     return Addressee(
-        testee=Person(to_testee(testee_id), record.name, _contacts(record.contacts)),
+        testee=Person(to_testee(testee_id), record.name, contacts_of(record.contacts)),
         guardians=tuple(
-            Person(to_guardian(testee_id, number), guardian.name, _contacts(guardian.contacts))
+            Person(to_guardian(testee_id, number), guardian.name, contacts_of(guardian.contacts))
             for number, guardian in enumerate(record.guardians)
         ),
         opt_outs=tuple(OptOut(each.channel, each.plan_id) for each in record.opt_outs),
         locale=record.locale,
+        timezone=record.timezone,
     )
 
 
-def _contacts(records: Iterable[ContactRecord]) -> tuple[Contact, ...]:
+def contacts_of(records: Iterable[ContactRecord]) -> tuple[Contact, ...]:
     return tuple(Contact(record.channel, record.address) for record in records)

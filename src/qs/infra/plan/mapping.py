@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Row
 
+from qs.domain.kernel.errors import Problem
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus
 from qs.domain.plan.plan import AssessmentPlan, PlanStatus
+from qs.domain.plan.reminders import Reminder, read_reminders
 from qs.domain.plan.scale import Scale
 from qs.domain.plan.schedule import Schedule, ScheduleType, Shift
 from qs.domain.plan.task import AssessmentTask, TaskStatus
@@ -30,7 +32,7 @@ ENROLLMENT_COLUMNS = (
 PLAN_COLUMNS = (
     "id, tenant_id, name, scale_code, schedule_type, interval, total_times, relative_weeks, relative_days,"
     " relative_months, fixed_dates, trigger_time, timezone, due_days, entry_ttl_days, catch_up_days, catch_up,"
-    " notify_on_expiry, status, paused_at, resumed_at, revision, created_at, updated_at, version"
+    " notify_on_expiry, reminders, alert_after_missed, status, paused_at, resumed_at, revision, created_at, updated_at, version"
 )
 
 
@@ -83,6 +85,8 @@ def plan_of(row: Row[Any]) -> AssessmentPlan:
             row.catch_up_days,
             CatchUp(row.catch_up),
             NotifyOnExpiry(row.notify_on_expiry),
+            reminders_of(row.reminders),
+            row.alert_after_missed,
         ),
         timezone=row.timezone,
         created_at=row.created_at,
@@ -118,6 +122,8 @@ def plan_values(plan: AssessmentPlan) -> dict[str, Any]:
         "catch_up_days": terms.catch_up_days,
         "catch_up": terms.catch_up.value,
         "notify_on_expiry": terms.notify_on_expiry.value,
+        "reminders": [{each.kind.value: each.text} for each in terms.reminders],
+        "alert_after_missed": terms.alert_after_missed,
         "status": plan.status.value,
         "paused_at": plan.paused_at,
         "resumed_at": plan.resumed_at,
@@ -125,6 +131,15 @@ def plan_values(plan: AssessmentPlan) -> dict[str, Any]:
         "created_at": plan.created_at,
         "updated_at": plan.updated_at,
     }
+
+
+def reminders_of(stored: object) -> tuple[Reminder, ...]:
+    """The reminders of a plan as it is stored, be it text or a document."""
+    entries = msgspec.json.decode(stored) if isinstance(stored, str) else stored
+    problems: list[Problem] = []
+    found = read_reminders(entries, problems)
+    assert not problems, "a plan keeps no reminders that it would not take"
+    return found
 
 
 def scale_of(row: Row[Any]) -> Scale:

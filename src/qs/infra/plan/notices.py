@@ -20,6 +20,9 @@ class Told(Protocol):
     @property
     def reason(self) -> str | None: ...
 
+    @property
+    def reminder(self) -> bool: ...
+
 
 class Messages(Protocol):
     async def told_about(self, tenant_id: UUID, task_id: UUID) -> Sequence[Told]: ...
@@ -31,8 +34,11 @@ class MessageNotices:
 
     async def notices_of(self, tenant_id: UUID, task_id: UUID) -> Sequence[Fact]:
         return [
-            Fact(
-                each.at, "not_notified" if each.reason else "notified", f"channel:{each.channel}", each.reason
-            )
+            Fact(each.at, _what_happened(each), f"channel:{each.channel}", each.reason)
             for each in await self._messages.told_about(tenant_id, task_id)
         ]
+
+
+def _what_happened(told: Told) -> str:
+    what = "reminded" if told.reminder else "notified"
+    return f"not_{what}" if told.reason else what

@@ -66,6 +66,8 @@ plan = Table(
     Column("catch_up_days", Integer),
     Column("catch_up", Text, nullable=False),
     Column("notify_on_expiry", Text, nullable=False),
+    Column("reminders", JSONB, nullable=False),
+    Column("alert_after_missed", Integer),
     Column("status", Text, nullable=False),
     Column("paused_at", INSTANT),
     Column("resumed_at", INSTANT),

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from qs.infra.postgres.metadata import metadata
 
-_CONTEXTS = ("postgres", "plan", "identity", "notification", "scheduler", "statistics")
+_CONTEXTS = ("postgres", "plan", "identity", "notification", "scheduler", "statistics", "webhook")
 
 
 def find_drift(connection: Connection) -> list[str]:

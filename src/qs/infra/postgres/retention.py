@@ -81,6 +81,54 @@ DELETE FROM job_notice WHERE (tenant_id, id) IN (
     ORDER BY created_at LIMIT :limit
 )"""
 )
+_BROKER_REQUESTS = text(
+    """
+DELETE FROM broker_request WHERE (tenant_id, key) IN (
+    SELECT tenant_id, key FROM broker_request
+    WHERE received_at < clock_timestamp() - CAST(:age AS interval)
+    ORDER BY received_at LIMIT :limit
+)"""
+)
+_WEBHOOK_DELIVERIES = text(
+    """
+DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (
+    (SELECT tenant_id, id FROM webhook_delivery
+     WHERE status IN ('sent', 'skipped') AND settled_at < clock_timestamp() - CAST(:age AS interval)
+     ORDER BY settled_at LIMIT :limit)
+    UNION ALL
+    (SELECT tenant_id, id FROM webhook_delivery
+     WHERE status = 'dead' AND settled_at < clock_timestamp() - CAST(:dead_age AS interval)
+     ORDER BY settled_at LIMIT :limit)
+)"""
+)
+_WEBHOOK_ORPHANS = text(
+    """
+DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (
+    SELECT d.tenant_id, d.id FROM webhook_delivery d
+    WHERE NOT EXISTS (SELECT FROM webhook_endpoint e WHERE e.tenant_id = d.tenant_id AND e.id = d.endpoint_id)
+    LIMIT :limit
+)"""
+)
+# Younger ones may be those of an event that is being acted on at this moment.
+_WEBHOOK_MESSAGES = text(
+    """
+DELETE FROM webhook_message WHERE (tenant_id, event_id) IN (
+    SELECT m.tenant_id, m.event_id FROM webhook_message m
+    WHERE m.created_at < clock_timestamp() - interval '1 hour'
+      AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.tenant_id = m.tenant_id AND d.event_id = m.event_id)
+    ORDER BY m.created_at LIMIT :limit
+)"""
+)
+# An enrollment that ended has nothing that could end its alert; business time, as all of an alert is.
+_ALERTS = text(
+    """
+DELETE FROM staff_alert WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id FROM staff_alert
+    WHERE recovered_at < qs_now() - CAST(:age AS interval)
+       OR (kind IN ('missed_in_a_row', 'missed_openings') AND last_seen_at < qs_now() - CAST(:age AS interval))
+    LIMIT :limit
+)"""
+)
 _MAKE_MONTHS = text("SELECT qs_make_partitions(:ahead)")
 _DROP_MONTHS = text("SELECT qs_drop_partitions(CAST(:age AS interval))")
 
@@ -118,6 +166,21 @@ class SqlForgettableRows:
 
     async def job_notices(self, older_than: timedelta, limit: int) -> int:
         return await self._delete(_JOB_NOTICES, age=older_than, limit=limit)
+
+    async def broker_requests(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_BROKER_REQUESTS, age=older_than, limit=limit)
+
+    async def webhook_deliveries(self, older_than: timedelta, dead_older_than: timedelta, limit: int) -> int:
+        return await self._delete(_WEBHOOK_DELIVERIES, age=older_than, dead_age=dead_older_than, limit=limit)
+
+    async def webhook_orphans(self, limit: int) -> int:
+        return await self._delete(_WEBHOOK_ORPHANS, limit=limit)
+
+    async def webhook_messages(self, limit: int) -> int:
+        return await self._delete(_WEBHOOK_MESSAGES, limit=limit)
+
+    async def alerts(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_ALERTS, age=older_than, limit=limit)
 
     async def _delete(self, statement: TextClause, **parameters: object) -> int:
         async with self._engine.connect() as connection:

@@ -25,13 +25,35 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from qs.application.scheduler.ports import ExecutionFilter
+from qs.application.scheduler.ports import ExecutionFilter, FailingRun
 from qs.domain.scheduler.execution import OPEN_STATUSES, Execution, ExecutionStatus, FiredBy
 from qs.infra.postgres.roles import SWEEPER
 from qs.infra.scheduler.tables import execution as table
 
 _NOW = func.clock_timestamp()
 _IS_OPEN = table.c.status.in_(sorted(OPEN_STATUSES))
+
+
+# A lost execution that another took over is no end. Of a duty that has failed for months no more is counted.
+_OF_CLOCK = "name = n.name AND fired_by = 'clock'"
+_BAD_END = "(status = 'failed' OR (status = 'lost' AND retried_as IS NULL))"
+_FAILING = text(
+    f"""
+SELECT n.name, newest.id, newest.error, run.length
+FROM unnest(CAST(:names AS text[])) AS n(name)
+CROSS JOIN LATERAL (
+    SELECT id, status, error FROM execution
+    WHERE tenant_id = :tenant AND {_OF_CLOCK} AND (status = 'succeeded' OR {_BAD_END}) ORDER BY id DESC LIMIT 1) AS newest
+CROSS JOIN LATERAL (
+    SELECT count(*) AS length FROM (
+        SELECT FROM execution
+        WHERE tenant_id = :tenant AND {_OF_CLOCK} AND {_BAD_END} AND id > coalesce(
+            (SELECT id FROM execution WHERE tenant_id = :tenant AND {_OF_CLOCK} AND status = 'succeeded'
+             ORDER BY id DESC LIMIT 1),
+            '00000000-0000-0000-0000-000000000000')
+        LIMIT 10000) AS since) AS run
+WHERE newest.status <> 'succeeded'"""  # noqa: S608 - constants
+)
 
 
 def _true_status() -> ColumnElement[str]:
@@ -172,6 +194,10 @@ class SqlExecutions:
         )
         rows = await self._connection.execute(select(newest).select_from(wanted.join(newest, true())))
         return {row.name: _execution(row) for row in rows}
+
+    async def failing(self, names: Iterable[str]) -> Mapping[str, FailingRun]:
+        rows = await self._connection.execute(_FAILING, {"tenant": self._tenant_id, "names": list(names)})
+        return {row.name: FailingRun(row.id, row.error, row.length) for row in rows}
 
     def _is(self, execution_id: UUID) -> Any:
         return (table.c.tenant_id == self._tenant_id) & (table.c.id == execution_id)

@@ -213,6 +213,17 @@ job_output = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+broker_request = Table(
+    "broker_request",
+    metadata,
+    Column("tenant_id", UUID, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("job_id", UUID, nullable=False),
+    Column("execution_id", UUID, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("received_at", INSTANT, nullable=False),
+)
+
 sys_crontab = Table(
     "sys_crontab",
     metadata,

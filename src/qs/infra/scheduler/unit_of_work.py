@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from qs.application.scheduler.job_ports import Wake
 from qs.infra.postgres.quotas import SqlQuotas
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
+from qs.infra.scheduler.broker_requests import SqlRequests
 from qs.infra.scheduler.executions import SqlExecutions
 from qs.infra.scheduler.job_notices import SqlNotices
 from qs.infra.scheduler.jobs import SqlCalendars, SqlJobs, SqlSlotClaims, SqlSwitch
@@ -53,6 +54,7 @@ class SqlJobUnitOfWork(SqlUnitOfWork):
     jobs: SqlJobs
     slots: SqlSlotClaims
     runs: SqlRuns
+    requests: SqlRequests
     notices: SqlNotices
     calendars: SqlCalendars
     switch: SqlSwitch
@@ -62,6 +64,7 @@ class SqlJobUnitOfWork(SqlUnitOfWork):
         self.jobs = SqlJobs(connection, self.tenant_id)
         self.slots = SqlSlotClaims(connection, self.tenant_id)
         self.runs = SqlRuns(connection, self.tenant_id)
+        self.requests = SqlRequests(connection, self.tenant_id)
         self.notices = SqlNotices(connection, self.tenant_id)
         self.calendars = SqlCalendars(connection, self.tenant_id)
         self.switch = SqlSwitch(connection, self.tenant_id)

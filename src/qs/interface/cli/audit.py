@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
+from qs.interface.cli.instants import read_instant
 from qs.interface.cli.output import Json, emit, misuse, rows, run_async
 from qs.interface.cli.session import open_container
 from qs.interface.cli.tenancy import Tenant, tenant_of
@@ -55,7 +54,9 @@ def list_(
     from qs.application.kernel.audit_reading import AuditFilter
     from qs.interface.rest.audit.dto import AuditView
 
-    which = AuditFilter(action, actor, _subject(subject), _instant(since, "--from"), _instant(until, "--to"))
+    which = AuditFilter(
+        action, actor, _subject(subject), read_instant(since, "--from"), read_instant(until, "--to")
+    )
     views = [AuditView.of(entry) for entry in run_async(_read(tenant, which, limit))]
     columns = ("position", "at", "actor", "action", "subject_kind", "subject_id", "detail")
     emit({"items": views}, json_mode, rows(columns, ([getattr(v, c) for c in columns] for v in views)))
@@ -167,16 +168,3 @@ def _subject(text: str | None) -> UUID | None:
         return UUID(text)
     except ValueError:
         misuse(f"--subject {text[:60]} is no id; copy one from `qs audit list`")
-
-
-def _instant(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    instant = None
-    with suppress(ValueError, OverflowError):
-        instant = datetime.fromisoformat(text)
-    if instant is None or instant.tzinfo is None:
-        misuse(
-            f"{option} {text[:60]} is no instant; write it with its offset, such as 2026-07-01T19:00:00+08:00"
-        )
-    return instant

@@ -10,6 +10,7 @@ from qs.infra.postgres.audit_sealing import WAITING
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.migrate import current_revision, head_revision, known_revisions
 from qs.infra.postgres.roles import ALL_ROLES, OWNER, UNUSABLE
+from qs.interface.cli.channel_findings import channel_findings
 from qs.interface.cli.findings import Finding, clock_gap, complaint
 from qs.provisioning import migration_dsn
 from qs.settings import Settings
@@ -62,6 +63,8 @@ async def _database(connection: AsyncConnection, settings: Settings, shown: str)
     yield await _row_security(connection)
     yield await _business_clock(connection)
     yield await _audit_log(connection)
+    async for finding in channel_findings(connection):
+        yield finding
     async for finding in _workers(connection, settings):
         yield finding
 

@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from qs.domain.identity.scopes import ROLES
+from qs.interface.cli.broker_findings import broker_findings
 from qs.interface.cli.database_findings import database_findings
 from qs.interface.cli.findings import Finding, redis_findings, settings_findings
 from qs.interface.cli.key_findings import key_findings
@@ -13,6 +14,7 @@ from qs.interface.cli.output import Json, emit, failing_plainly, rows, run_async
 from qs.interface.cli.production_findings import production_findings
 from qs.interface.cli.provider_findings import provider_findings
 from qs.interface.cli.session import current_settings
+from qs.interface.cli.text_findings import text_findings
 from qs.provisioning import is_embedded, secret_key_file, with_servers
 from qs.settings import Settings, SettingsError
 
@@ -45,10 +47,11 @@ async def _examine() -> list[Finding]:
 
 def _subjects(given: Settings, ready: Settings) -> list[Any]:
     keyed = key_findings(_with_key(given, ready))
-    subjects = [settings_findings(given), database_findings(ready), keyed, redis_findings(ready)]
+    texts = text_findings(_with_key(given, ready))
+    subjects = [settings_findings(given), database_findings(ready), keyed, texts, redis_findings(ready)]
     if is_embedded(given):
         subjects.insert(1, _embedded())
-    return [*subjects, provider_findings(given)]
+    return [*subjects, broker_findings(ready), provider_findings(given)]
 
 
 def _with_key(given: Settings, ready: Settings) -> Settings:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -92,6 +93,31 @@ def replay(
         misuse("say which events: --after and --before, or --id, or --dead")
     done = run_async(_replay(tenant, after, before, ids, dead))
     emit({"published": done.published, "revived": done.revived, "next_after": done.next_after}, json_mode)
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write asyncapi.yaml and schemas/*.json there instead."),
+    ] = None,
+    json_mode: Json = False,
+) -> None:
+    """Show the AsyncAPI document of all messages, with their JSON Schemas in it."""
+    from qs.interface.cli.event_documents import asyncapi, files
+
+    texts = files()
+    if out is None:
+        if json_mode:
+            emit(asyncapi(), json_mode)
+        else:
+            sys.stdout.write(texts["asyncapi.yaml"])
+        return
+    for name, content in texts.items():
+        place = out / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content, encoding="utf-8")
+    emit({"written": sorted(texts)}, json_mode)
 
 
 async def _replay(

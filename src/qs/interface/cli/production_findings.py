@@ -28,12 +28,27 @@ def production_findings(settings: Settings) -> Iterator[Finding]:
             "true: /metrics answers everybody",
             "keep /metrics from the internet",
         )
-    for name in ("notification.webhook.url", "scheduler.defaults.webhook"):
+    if "null" in settings.notification_channels:
+        yield Finding(
+            "notification.channels",
+            "wrong",
+            "null: what is sent over it is thrown away",
+            "leave null out of notification.channels",
+        )
+    addresses = ("webhook.url", "sms.url", "wechat.base_url", "unsubscribe_url")
+    for name in (*(f"notification.{each}" for each in addresses), "scheduler.defaults.webhook"):
         address = value_of(settings, name)
         if address is not None and _is_clear(address):
             yield Finding(
                 name, "note", "not https: messages cross the network in clear", "use https://host/path"
             )
+    if settings.entry.base_url and _sends_mails_without_end(settings):
+        yield Finding(
+            "notification.unsubscribe_url",
+            "note",
+            "missing: mails do not say how to stop them, which large mail providers ask for",
+            "set it to where /unsubscribe of the API is reached from outside",
+        )
     smtp = settings.smtp
     if smtp.host is not None and smtp.tls == "none" and not is_loopback(smtp.host):
         yield Finding(
@@ -44,6 +59,10 @@ def production_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "limits", "note", f"none for {', '.join(off)}", "set limits, unless a proxy before qs keeps them"
         )
+
+
+def _sends_mails_without_end(settings: Settings) -> bool:
+    return "email" in settings.notification_channels and settings.notification.unsubscribe_url is None
 
 
 def _is_clear(address: str) -> bool:

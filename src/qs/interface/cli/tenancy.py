@@ -18,12 +18,14 @@ Tenant = Annotated[
 ]
 """The option of every verb that works inside a tenant: ``def show(tenant: Tenant = "default")``."""
 
-Listed = Literal["event", "notification", "plan", "task"]
+Listed = Literal["delivery", "event", "notification", "plan", "task", "webhook"]
 LISTS: Mapping[Listed, str] = {
+    "delivery": "webhooks deliveries",
     "event": "events tail --json",
     "notification": "notifications list",
     "plan": "plan list",
     "task": "task list",
+    "webhook": "webhooks list",
 }
 """The verb that shows the ids of each."""
 

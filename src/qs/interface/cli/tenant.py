@@ -22,6 +22,14 @@ StaffEmail = Annotated[
     list[str] | None,
     typer.Option("--staff-email", metavar="ADDRESS", help="Whom to tell by e-mail; repeat for several."),
 ]
+StaffUrls = Annotated[
+    typer.FileText | None,
+    typer.Option(
+        "--staff-urls",
+        metavar="FILE",
+        help="Whom to tell over apprise: a file with an address such as slack://… in each line; - is the standard input.",
+    ),
+]
 MaxTestees = Annotated[
     str | None,
     typer.Option("--max-testees", metavar="N|none", help="How many testees it may have who are not erased."),
@@ -84,6 +92,7 @@ def set_(
     name: Annotated[str | None, typer.Option("--name", help="The full name.")] = None,
     timezone: Timezone = None,
     staff_email: StaffEmail = None,
+    staff_urls: StaffUrls = None,
     no_staff: Annotated[
         bool, typer.Option("--no-staff", help="Tell nobody; failures go to the log.")
     ] = False,
@@ -94,11 +103,13 @@ def set_(
     json_mode: Json = False,
 ) -> None:
     """Change a tenant: what is not named stays as it is. A quota of `none` is no limit; a lower one takes nothing away."""
-    if staff_email and no_staff:
-        misuse("--staff-email and --no-staff contradict each other; give one")
+    if (staff_email or staff_urls) and no_staff:
+        given = "--staff-email" if staff_email else "--staff-urls"
+        misuse(f"{given} and --no-staff contradict each other; give one")
     contacts: Iterable[StaffContact] | None = None
-    if staff_email or no_staff:
+    if staff_email or staff_urls or no_staff:
         contacts = [StaffContact("email", address) for address in staff_email or ()]
+        contacts += [StaffContact("apprise", line.strip()) for line in staff_urls or () if line.strip()]
     limits = _limits(max_testees, max_active_plans, max_jobs)
     change = TenantChange(name, timezone, contacts, TenantStatus(status) if status else None, limits)
     _answer(run_async(_change(slug, change)), json_mode)
@@ -144,7 +155,8 @@ async def _change(slug: str, change: TenantChange) -> Tenant:
 
 
 def _answer(shown: Tenant, json_mode: bool) -> None:
-    emit({**_brief(shown), "staff_contacts": list(shown.staff_contacts)}, json_mode)
+    contacts = [{"channel": each.channel, "address": each.shown} for each in shown.staff_contacts]
+    emit({**_brief(shown), "staff_contacts": contacts}, json_mode)
 
 
 def _brief(shown: Tenant) -> dict[str, Any]:

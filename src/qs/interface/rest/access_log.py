@@ -9,8 +9,9 @@ log = structlog.get_logger("qs.access")
 
 _QUIET = ("/health", "/metrics")
 
-# What a clinic calls somebody identifies them as their name does. It may hold slashes; the route says what came after.
-_EXTERNAL_ID = re.compile(r"(?<=/ext:).+", re.DOTALL)
+# A link that stops messages ends with what makes it one. What a clinic calls somebody identifies them as their name does.
+# It may hold slashes; the route says what came after.
+_CONFIDENTIAL = re.compile(r"(?<=/ext:).+|(?<=^/unsubscribe/).+", re.DOTALL)
 
 
 def record(scope: Any, method: str, path: str, status: int, duration_s: float) -> None:
@@ -22,7 +23,7 @@ def record(scope: Any, method: str, path: str, status: int, duration_s: float) -
     log.info(
         "request_served",
         method=method,
-        path=_EXTERNAL_ID.sub("…", path),
+        path=_CONFIDENTIAL.sub("…", path),
         route=scope.get("path_template"),
         status=status,
         duration_ms=round(duration_s * 1000, 1),

@@ -43,7 +43,7 @@ from qs.interface.rest.scheduler.ecron_runs import results_router
 from qs.interface.rest.slashes import route_escaped_slashes
 
 API_PREFIX = "/api/v1"
-CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "scheduler", "audit")
+CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "webhooks", "scheduler", "audit")
 
 Close = Callable[[Any], Awaitable[None]]
 Beside = Callable[[Litestar], AbstractAsyncContextManager[None]]

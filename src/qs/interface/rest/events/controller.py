@@ -18,7 +18,7 @@ from qs.interface.rest.paging import PageSize
 _BODY = BodyKwarg(
     media_type=RequestEncodingType.JSON, examples=[Example(value={"after": 1200, "before": 1300})]
 )
-Context = Annotated[Literal["plan", "scheduler"], Meta(description="Only events of this context.")]
+Context = Annotated[Literal["plan", "scheduler", "webhook"], Meta(description="Only events of this context.")]
 
 
 class EventController(Controller):

@@ -6,8 +6,9 @@ import msgspec
 
 from qs.domain.kernel.event import Payload, event_type
 from qs.domain.plan import events as plan_events
+from qs.domain.webhook import events as webhook_events
 
-PUBLISHED: tuple[type[Payload], ...] = plan_events.ALL_EVENTS
+PUBLISHED: tuple[type[Payload], ...] = (*plan_events.ALL_EVENTS, *webhook_events.ALL_EVENTS)
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT = {"type": "string", "minLength": 1}

@@ -26,8 +26,10 @@ Most = Annotated[int, Meta(ge=0, le=MOST, description="Null is any number.")]
 
 
 class StaffContactBody(Body):
-    channel: Literal["email"]
-    address: Annotated[str, Meta(min_length=3, max_length=254)]
+    """An `apprise` address is one of that library; its kind must be among `notification.apprise.schemas`."""
+
+    channel: Literal["email", "apprise"]
+    address: Annotated[str, Meta(min_length=3, max_length=2048, examples=["ward@clinic.example.org"])]
 
 
 StaffContacts = Annotated[list[StaffContactBody], Meta(max_length=20)]
@@ -98,6 +100,8 @@ TenantPatchRequest = Annotated[
 
 
 class StaffContactView(Struct):
+    """Of an `apprise` address the kind alone is shown; sent back like that, the address stays as it is."""
+
     channel: str
     address: str
 
@@ -155,7 +159,7 @@ class TenantView(Struct, kw_only=True):
             name=tenant.name,
             timezone=tenant.timezone,
             status=tenant.status.value,
-            staff_contacts=[StaffContactView(each.channel, each.address) for each in tenant.staff_contacts],
+            staff_contacts=[StaffContactView(each.channel, each.shown) for each in tenant.staff_contacts],
             quotas=QuotasView.of(tenant.quotas),
         )
 

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Meta
 
 from qs.application.notification.ports import DeliveryFilter
+from qs.application.notification.range_replay import NotificationRangeReplay
 from qs.application.notification.reading import NotificationReading, NotificationReplay
 from qs.domain.identity.principal import Principal
 from qs.domain.notification.delivery import DeliveryStatus
@@ -19,6 +20,7 @@ from qs.interface.rest.notifications.dto import (
     history_view,
     notification_view,
 )
+from qs.interface.rest.notifications.range_dto import RangeReplayRequest, RangeReplayView
 from qs.interface.rest.paging import CursorToken, PageSize, Slice, read_cursor, write_cursor
 
 ChannelName = Annotated[str, Meta(min_length=1, max_length=64, description="Only over this channel.")]
@@ -30,6 +32,7 @@ class NotificationController(Controller):
     dependencies = {  # noqa: RUF012 - litestar's way to declare
         "reading": given("notification_reading"),
         "replays": given("notification_replay"),
+        "range_replays": given("notification_range_replay"),
     }
 
     @get("/", opt={"scope": "notifications:read"}, summary="List notifications, newest first")
@@ -79,3 +82,26 @@ class NotificationController(Controller):
         principal = request.user
         done = await replays.replay(principal.home_tenant, notification_id, actor=principal.actor)
         return success(notification_view(done))
+
+    @post(
+        "/replay",
+        opt={"scope": "notifications:write"},
+        status_code=200,
+        summary="Send a range of dead notifications anew",
+    )
+    async def replay_range(
+        self,
+        data: RangeReplayRequest,
+        request: Request[Principal, Any, Any],
+        range_replays: Given[NotificationRangeReplay],
+    ) -> Response[Success[RangeReplayView]]:
+        """Under their ids, the oldest first, at most 10,000 at a time."""
+        done = await range_replays.replay(
+            request.user.home_tenant,
+            actor=request.user.actor,
+            since=data.since,
+            until=data.until,
+            channel=data.channel,
+            everything=data.status is not None,
+        )
+        return success(RangeReplayView(done.replayed, done.more))

@@ -9,6 +9,7 @@ from qs.interface.rest.plan.plans import PlanController
 from qs.interface.rest.plan.scales import ScaleController
 from qs.interface.rest.plan.tasks import TaskController
 from qs.interface.rest.plan.testees import TesteeController
+from qs.interface.rest.plan.unsubscribe_page import unsubscribe, unsubscribe_page
 
 route_handlers = (
     PlanController,
@@ -22,4 +23,4 @@ route_handlers = (
     ScaleController,
     EntryController,
 )
-root_route_handlers = (entry_page,)
+root_route_handlers = (entry_page, unsubscribe_page, unsubscribe)

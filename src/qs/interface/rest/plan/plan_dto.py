@@ -12,8 +12,9 @@ from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.kernel.zones import Flag
 from qs.domain.plan.editing import Action, Change
 from qs.domain.plan.plan import AssessmentPlan, PlanStatus, ResumePolicy
+from qs.domain.plan.reminders import MAX_REMINDERS, ReminderKind
 from qs.domain.plan.schedule import ScheduleType
-from qs.domain.plan.terms import CatchUp, NotifyOnExpiry
+from qs.domain.plan.terms import MAX_MISSED, CatchUp, NotifyOnExpiry
 from qs.interface.rest.bodies import Body
 
 # A null means nothing on these; leaving the field out keeps what the plan has.
@@ -43,6 +44,28 @@ def _offsets(unit: str, most: int) -> Meta:
 
 def _days(description: str) -> Meta:
     return _raw("integer", 7, description, minimum=1, maximum=366)
+
+
+_LENGTH = {"type": "string", "minLength": 2, "maxLength": 40}
+_ALERT_AFTER = Meta(
+    description="Staff are alerted when so many occasions of one enrollment in a row were missed; 0: never; null: as the "
+    "installation has it.",
+    examples=[2],
+    extra_json_schema={"extra": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_MISSED}},
+)
+_REMINDERS = _raw(
+    "array",
+    [{"after": "2d"}, {"before_expiry": "24h"}],
+    "When testees are reminded of an open task: so long after its opening, or before the end of its link.",
+    items={
+        "type": "object",
+        "properties": {str(kind): _LENGTH for kind in ReminderKind},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    },
+    maxItems=MAX_REMINDERS,
+)
 
 
 class ScheduleBody(Body):
@@ -90,7 +113,8 @@ class PlanBody(ScheduleBody):
         UNSET
     )
     notify_on_expiry: Annotated[Any, _raw("string", "staff", enum=list(NotifyOnExpiry))] = UNSET
-    reminders: Annotated[Any, _raw("array", [], "Not available in this version; empty.", maxItems=0)] = UNSET
+    reminders: Annotated[Any, _REMINDERS] = UNSET
+    alert_after_missed: Annotated[Any, _ALERT_AFTER] = UNSET
 
     def changes(self) -> dict[str, Any]:
         """What an edit is to change. Raises Invalid for a null where null says nothing."""
@@ -133,8 +157,11 @@ class PlanView(Struct):
     entry_ttl_days: int
     catch_up_days: int | None
     catch_up: CatchUp
-    reminders: list[str]
+    reminders: Annotated[
+        list[Mapping[ReminderKind, str]], Meta(examples=[[{"after": "2d"}, {"before_expiry": "24h"}]])
+    ]
     notify_on_expiry: NotifyOnExpiry
+    alert_after_missed: int | None
     status: PlanStatus
     paused_at: datetime | None
     resumed_at: datetime | None
@@ -166,8 +193,9 @@ class PlanView(Struct):
             entry_ttl_days=terms.entry_ttl_days,
             catch_up_days=terms.catch_up_days,
             catch_up=terms.catch_up,
-            reminders=[],
+            reminders=[{each.kind: each.text} for each in terms.reminders],
             notify_on_expiry=terms.notify_on_expiry,
+            alert_after_missed=terms.alert_after_missed,
             status=plan.status,
             paused_at=plan.paused_at,
             resumed_at=plan.resumed_at,
