@@ -23,6 +23,7 @@ from tests.integration.plan.clinic import ACTOR, Clinic
 from tests.proof.journal import Journal, Write
 from tests.proof.laws import publication
 from tests.proof.webhooks import Arrival, WebhookLog
+from tests.proof.webhooks import Told as Answer
 from tests.support.builders import at
 from tests.support.settings import make_settings
 from tests.support.waiting import eventually
@@ -82,7 +83,9 @@ class Told(Clinic):
 
 async def live(database_url: str, redis_url: str, home: Path) -> Seen:
     """Fills the database; when it returns everything is acted on, sent, counted and synced."""
-    async with WebhookLog() as webhooks:
+    async with WebhookLog() as webhooks, WebhookLog() as gone:
+        # It is told once that it is, which is an event too.
+        gone.answer = Answer(410)
         settings = replace(
             make_settings(database_url, redis_url, home),
             notification=NotificationSettings(
@@ -97,6 +100,8 @@ async def live(database_url: str, redis_url: str, home: Path) -> Seen:
                 "north", "North", "Europe/London", actor=ACTOR
             )
             tenants = [Clinic(container).tenant_id, north.id]
+            made = await container.webhook_keeping().create(tenants[0], "gone", gone.url, ["*"], actor=ACTOR)
+            gone.trust(made.secret)
             await container.counter_mending().mend_lost()
             await _months(*(Told(container, tenant, journal) for tenant in tenants))
             await _rest(container, database_url)
@@ -175,6 +180,8 @@ async def _rest(container: Container, database_url: str) -> None:
         for sending in container.sending().values():
             while await sending.send_due():
                 pass
+        await container.webhook_sending().send_due()
+        await container.webhook_sending().idle()
         left: int = await connection.fetchval(_LEFT)
         return left == 0
 

@@ -159,6 +159,12 @@ _LIVES_OF_OTHERS = (
             -- An endpoint that was deleted takes nothing back.
             WHEN 'webhooks' THEN false
             ELSE true END"""),
+    Law("I2", "format('webhook %s is disabled (%s) and no event says so', e.id, e.disabled_reason)", "webhook_endpoint e",
+        """e.disabled_reason IN ('gone', 'failing') AND NOT EXISTS (SELECT FROM outbox o
+            WHERE o.tenant_id = e.tenant_id AND o.name = 'WebhookEndpointDisabled' AND o.subject = 'webhooks/' || e.id)"""),
+    Law("I2", "format('%s is told %s times to have been disabled', subject, times)",
+        "(SELECT subject, count(*) AS times FROM outbox WHERE name = 'WebhookEndpointDisabled'"
+        " GROUP BY subject, data::text) d", "times > 1"),
     # One whose tasks all fell into its pause is resumed and closed in one move.
     Law("I2", "format('enrollment %s (%s) has the events %s', id, status, life)", "enrolled", """
         life !~ '^B(PU)*P?[CT]?$' OR version < length(replace(life, 'UC', 'U')) OR right(life, 1) <> ALL (CASE status
