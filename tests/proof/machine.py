@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from qs.application.notification.announcing import SUBSCRIPTION
+from qs.application.notification.announcing import SUBSCRIPTION, TOLD
 from tests.proof.model import Enrollment, Model, Plan, Refused, Task
 from tests.proof.product import Fault, Product, expected_state
 
@@ -205,8 +205,8 @@ class AgainstModel(RuleBasedStateMachine):
         events = self.product.published()
         for event in events:
             assert event["position"] is not None, event
-            once = int(event["name"] in SUBSCRIPTION.names)
-            assert (event["effects"], event["deliveries"]) == (once, once), event
+            acted_on, told = (int(event["name"] in names) for names in (SUBSCRIPTION.names, TOLD))
+            assert (event["effects"], event["deliveries"]) == (acted_on, told), event
         for whose in {event["partition_key"] for event in events}:
             positions = [event["position"] for event in events if event["partition_key"] == whose]
             assert positions == sorted(positions)

@@ -28,9 +28,9 @@ from qs.domain.notification.deciding import Rules
 from qs.domain.notification.reminding import ReminderRule, reminders_of
 from qs.domain.notification.texts import locale_of
 
-_TOLD = frozenset({"TaskOpened", "EntryReissued", "TaskExpired"})
+TOLD = frozenset({"TaskOpened", "EntryReissued", "TaskExpired"})
 _ENDS = frozenset({"TaskCompleted", "TaskExpired", "TaskCanceled"})
-SUBSCRIPTION = Subscription("notifications", ("plan",), tuple(sorted(_TOLD | _ENDS)))
+SUBSCRIPTION = Subscription("notifications", ("plan",), tuple(sorted(TOLD | _ENDS)))
 
 _DIGEST_WAITS = timedelta(minutes=1)
 _NO_RULES = Rules()
@@ -92,7 +92,7 @@ class Announcing:
     async def handle(self, uow: NotificationUnitOfWork, events: Sequence[PublishedEvent]) -> None:
         """Adds the deliveries that follow from the events of one tenant, and ends those that have lost their task."""
         news = [(event, event.facts(_TaskNews)) for event in events]
-        told = [(event, facts) for event, facts in news if event.name in _TOLD]
+        told = [(event, facts) for event, facts in news if event.name in TOLD]
         wishes = await self._wishes(uow.tenant_id, told)
         await uow.deliveries.add(
             [each for event, facts in told for each in self._deliveries(event, facts, wishes, uow.now)]
