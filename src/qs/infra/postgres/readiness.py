@@ -52,7 +52,7 @@ class PostgresReadiness:
             if await connection.scalar(_IS_STOPPED, {"platform": PLATFORM_TENANT}):
                 raise NotReady(
                     "timed firing was stopped for everybody, so nothing is opened, expired or run by itself; start it "
-                    "by POST /api/v1/scheduler/start as a platform account, or `qs scheduler start --platform`"
+                    "by POST /api/v1/scheduler/start as a platform account, or `qs scheduler start`"
                 )
             if not await connection.scalar(_CRON_WAS_SEEN):
                 raise NotReady(

@@ -19,6 +19,7 @@ app = typer.Typer()
 
 _READ = "processing data for table"
 _KEYS_OF_QS = ("qs:*", "{qs:*")
+_REMOVED_AT_ONCE = 1000
 
 
 @app.command()
@@ -92,8 +93,8 @@ async def _prepare_redis(settings: "Settings", empty: bool) -> None:
                 f"Redis holds {len(found)} keys of qs, which are of another time than the backup; give another Redis "
                 "(redis.url), or add --empty-redis to remove them"
             )
-        if found:
-            await redis.unlink(*found)
+        for first in range(0, len(found), _REMOVED_AT_ONCE):
+            await redis.unlink(*found[first : first + _REMOVED_AT_ONCE])
     finally:
         await redis.aclose()
 

@@ -5,18 +5,14 @@ the database. Both are the whole cluster's: take `max without (instance)`, never
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from qs.application.webhook.condition import OutcomeCounts, WebhookCondition, WebhookConditions
 from qs.interface.rest.dependencies import given
-from qs.logs.crashes import describe_crash
-
-T = TypeVar("T")
+from qs.interface.rest.job_metrics import asked
 
 DEPENDENCIES = {
     "webhook_conditions": given("webhook_conditions"),
@@ -25,8 +21,6 @@ DEPENDENCIES = {
 """What ``WebhookMetrics.ask`` is given."""
 
 _OUTCOMES = ("accepted", "failed", "dead")
-
-_log = structlog.get_logger()
 
 
 class WebhookMetrics(Collector):
@@ -39,8 +33,8 @@ class WebhookMetrics(Collector):
     async def ask(self, conditions: WebhookConditions, counts: OutcomeCounts, within_s: float) -> None:
         """Asks both at once, and does without the one that does not answer."""
         condition, counted = await asyncio.gather(
-            _asked(conditions.look, "webhook_condition_unknown", within_s),
-            _asked(counts.read, "webhook_counts_unknown", within_s),
+            asked(conditions.look, "webhook_condition_unknown", within_s),
+            asked(counts.read, "webhook_counts_unknown", within_s),
         )
         self._condition = condition or self._condition
         self._counts = self._counts if counted is None else counted
@@ -57,15 +51,6 @@ class WebhookMetrics(Collector):
             yield attempts
         if self._condition is not None:
             yield from _gauges(self._condition)
-
-
-async def _asked(ask: Callable[[], Awaitable[T]], event: str, within_s: float) -> T | None:
-    try:
-        async with asyncio.timeout(within_s):
-            return await ask()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other metrics must be told all the same
-        _log.warning(event, **describe_crash(error))
-        return None
 
 
 def _gauges(condition: WebhookCondition) -> Iterator[Metric]:
