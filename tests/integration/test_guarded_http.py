@@ -1,6 +1,7 @@
 """Outgoing calls: where they may go, and what they refuse to carry or read."""
 
 import asyncio
+import contextlib
 import socket
 from datetime import timedelta
 
@@ -228,3 +229,23 @@ async def test_a_refusal_does_not_repeat_the_url(client):
 
     assert "hunter2" not in str(failure.value)
     assert "secret-path" not in str(failure.value)
+
+
+@pytest.mark.parametrize("answer", [HANG, ENDLESS], ids=["hanging", "endless"])
+@pytest.mark.parametrize("keep_alive", [True, False])
+async def test_calls_that_are_given_up_take_no_place_from_later_ones(web, answer, keep_alive):
+    client = GuardedClient(["127.0.0.0/8"], max_connections=3, keep_alive=keep_alive)
+    web.answers.extend([answer] * 200)
+
+    # Ends at every stage of a call: before it connects, as it does, while it reads, as it closes.
+    async def call(number: int) -> None:
+        with contextlib.suppress(CallFailed):
+            await _post(client, web.url, deadline=timedelta(microseconds=200 + 150 * number))
+
+    for first in range(0, 200, 20):
+        await asyncio.gather(*(call(number) for number in range(first, first + 20)))
+    web.answers.clear()
+    answers = await asyncio.gather(*(_post(client, web.url) for _ in range(6)))
+
+    assert [answered.status for answered in answers] == [200] * 6
+    await client.aclose()

@@ -5,9 +5,10 @@ import functools
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from typing import Any
 import httpcore
 import httpx
 
+from qs.application.kernel import tracing
 from qs.infra.http.addresses import Networks, is_public
 
 MOST_BYTES = 64 * 1024
 
-# Of several addresses the first may be dead; the call as a whole ends with its deadline.
-_PER_STEP = httpx.Timeout(30.0, connect=5.0)
+_CONNECT_S = 5.0
 
 # They steer the transport, not the receiver.
 _REFUSED_HEADERS = frozenset(
@@ -65,7 +66,7 @@ class GuardedClient:
 
     A name is resolved once, every address it has must be allowed, and the connection goes to one of those. No
     redirects, no cookies, no credentials in the URL, no proxies or certificates from the environment, at most 64 KiB
-    read, and an end after the total deadline.
+    read, and an end after the total deadline. Within a trace every call is a span, and its receiver is told of it.
 
     ``max_connections`` are open at a time. Without ``keep_alive`` each call has a connection of its own: a receiver that
     closes an idle one just as it is used again would fail a call that nobody repeats. With ``ca_file`` (PEM) the
@@ -89,7 +90,6 @@ class GuardedClient:
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             trust_env=False,
             follow_redirects=False,
-            timeout=_PER_STEP,
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, deadline: timedelta) -> Answer:
@@ -98,7 +98,7 @@ class GuardedClient:
         Raises:
             CallFailed: the URL, a header or an address is refused, or no answer came in time.
         """
-        return await self._exchange("POST", url, headers, body, deadline, _PER_STEP, MOST_BYTES)
+        return await self._exchange("POST", url, headers, body, deadline, MOST_BYTES)
 
     async def call(
         self,
@@ -115,8 +115,7 @@ class GuardedClient:
         Raises:
             CallFailed: the method, the URL, a header or an address is refused, or no answer came in time.
         """
-        per_step = httpx.Timeout(deadline.total_seconds(), connect=_PER_STEP.connect)
-        return await self._exchange(method, url, headers, body, deadline, per_step, most_bytes)
+        return await self._exchange(method, url, headers, body, deadline, most_bytes)
 
     async def _exchange(
         self,
@@ -125,16 +124,42 @@ class GuardedClient:
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: timedelta,
-        per_step: httpx.Timeout,
         most_bytes: int,
     ) -> Answer:
         if not _TOKEN.fullmatch(method) or method.upper() in _REFUSED_METHODS:
             raise CallFailed("the method may not be used", permanent=True)
+        if tracing.traceparent() is None:
+            return await self._ask(method, url, headers, body, deadline, most_bytes)
+        named = tracing.method_of(method)
+        # No part of the URL is told: a receiver's address may be all that keeps strangers from it.
+        with tracing.span(named, {"http.request.method": named}, kind="client") as span:
+            try:
+                answer = await self._ask(method, url, _traced(headers), body, deadline, most_bytes)
+            except CallFailed as failure:
+                span.fail(failure.code)
+                raise
+            span.note("http.response.status_code", answer.status)
+            if answer.status >= 400:
+                span.fail(str(answer.status))
+            return answer
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: timedelta,
+        most_bytes: int,
+    ) -> Answer:
         target = check_url(url)
         for name, value in headers.items():
             check_header(name, value)
+        seconds = deadline.total_seconds()
+        # Of several addresses the first may be dead. No step outlasts the call, so that one that is given up ends soon.
+        per_step = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=None)
         try:
-            async with asyncio.timeout(deadline.total_seconds()):
+            async with asyncio.timeout(seconds):
                 named = any(name.lower() == "user-agent" for name in headers)
                 sent = dict(headers) if named else {"User-Agent": self._user_agent, **headers}
                 async with self._client.stream(
@@ -183,6 +208,13 @@ def check_header(name: str, value: str) -> None:
         raise CallFailed("a header may not be set", permanent=True)
     if _CONTROL.search(value) or value != value.strip(" \t"):
         raise CallFailed("a header value holds a line break or another control character", permanent=True)
+
+
+def _traced(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with the current span as the parent of what the receiver does."""
+    others = {name: value for name, value in headers.items() if name.lower() != "traceparent"}
+    current = tracing.traceparent()
+    return others if current is None else {**others, "traceparent": current}
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> tuple[bytes, bool]:
@@ -245,26 +277,32 @@ class _Backend(httpcore.AsyncNetworkBackend):
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """Connections are kept per scheme, because what may be reached differs by it."""
+    """Connections are kept per scheme, because what may be reached differs by it.
+
+    A call that is given up is not cancelled inside the pool, which would lose the connection's place there: it ends by
+    itself, within its own timeouts, and what came of it is closed. Nor does any wait inside the pool, which is as bad.
+    """
 
     def __init__(self, allowed: Networks, max_connections: int, max_idle: int, ca_file: Path | None) -> None:
         self._allowed = allowed
         self._max_connections = max_connections
         self._max_idle = max_idle
         self._ca_file = ca_file
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self._pools: dict[str, tuple[httpcore.AsyncConnectionPool, asyncio.Semaphore]] = {}
+        self._given_up: set[asyncio.Future[httpcore.Response]] = set()
 
-    def _pool(self, scheme: str) -> httpcore.AsyncConnectionPool:
+    def _pool(self, scheme: str) -> tuple[httpcore.AsyncConnectionPool, asyncio.Semaphore]:
         # Made when first needed: loading the certificates takes some 20 ms, and many processes never call anybody.
         if scheme not in self._pools:
             secure = scheme == "https"
-            self._pools[scheme] = httpcore.AsyncConnectionPool(
+            pool = httpcore.AsyncConnectionPool(
                 ssl_context=_certificates(self._ca_file) if secure else None,
                 network_backend=_Backend(self._allowed, public=secure),
-                max_connections=self._max_connections,
+                max_connections=None,
                 max_keepalive_connections=self._max_idle,
                 keepalive_expiry=5.0,
             )
+            self._pools[scheme] = pool, asyncio.Semaphore(self._max_connections)
         return self._pools[scheme]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -274,29 +312,84 @@ class _Transport(httpx.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        response = await self._pool(request.url.scheme).handle_async_request(
-            httpcore.Request(
-                request.method,
-                url,
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
+        sent = httpcore.Request(
+            request.method,
+            url,
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
         )
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
+        pool, room = self._pool(request.url.scheme)
+        await room.acquire()
+        asked = asyncio.ensure_future(pool.handle_async_request(sent))
+        asked.add_done_callback(partial(_leave_if_failed, room))
+        try:
+            response = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            self._given_up.add(asked)
+            asked.add_done_callback(partial(self._let_go, room))
+            raise
+        body = _Body(response, room)
+        return httpx.Response(response.status, headers=response.headers, stream=body)
+
+    def _let_go(self, room: asyncio.Semaphore, asked: "asyncio.Future[httpcore.Response]") -> None:
+        self._given_up.discard(asked)
+        if _has_answer(asked):
+            _in_peace(_close(asked.result(), room))
 
     async def aclose(self) -> None:
-        for pool in self._pools.values():
+        given_up = list(self._given_up)
+        for asked in given_up:
+            asked.cancel()
+        await asyncio.gather(*given_up, return_exceptions=True)
+        for pool, _ in self._pools.values():
             await pool.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
+    def __init__(self, response: httpcore.Response, room: asyncio.Semaphore) -> None:
         self._response = response
+        self._room: asyncio.Semaphore | None = room
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._response.aiter_stream():
             yield chunk
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        if self._room is not None:
+            room, self._room = self._room, None
+            await asyncio.shield(_in_peace(_close(self._response, room)))
+
+
+def _has_answer(asked: "asyncio.Future[httpcore.Response]") -> bool:
+    return not asked.cancelled() and asked.exception() is None
+
+
+def _leave_if_failed(room: asyncio.Semaphore, asked: "asyncio.Future[httpcore.Response]") -> None:
+    if not _has_answer(asked):
+        room.release()
+
+
+async def _close(response: httpcore.Response, room: asyncio.Semaphore) -> None:
+    try:
+        await response.aclose()
+    finally:
+        room.release()
+
+
+_closing: set["asyncio.Task[None]"] = set()
+
+
+def _in_peace(closing: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """Closes an answer whoever waits for that: a connection that is torn from its closing keeps its place for good."""
+    task = asyncio.ensure_future(closing)
+    _closing.add(task)
+    task.add_done_callback(_closed)
+    return task
+
+
+def _closed(task: "asyncio.Task[None]") -> None:
+    _closing.discard(task)
+    if not task.cancelled():
+        # That it could not be closed well is nobody's concern any more.
+        task.exception()
