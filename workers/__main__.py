@@ -12,6 +12,7 @@ from qs.container import build_container, close
 from qs.interface.cli.failures import sentence_of
 from qs.interface.cli.supervisor import stop_on_signals
 from qs.logs import configure_logging
+from qs.making_tracing import begin_tracing
 from qs.provisioning import provisioned
 from qs.settings import Settings, load_settings
 from qs.settings.checks import AVAILABLE_ROLES
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 async def work(role: str, settings: Settings) -> bool:
     """Runs the role until the process is asked to stop; whether it then ended in time."""
+    end_tracing = begin_tracing(settings, role)
     container = build_container(settings)
     try:
         with stop_on_signals() as stop:
@@ -40,6 +42,7 @@ async def work(role: str, settings: Settings) -> bool:
             return True
     finally:
         await close(container)
+        end_tracing()
 
 
 def main(arguments: list[str]) -> int:

@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from qs.domain.kernel.errors import Unavailable
 from qs.infra.postgres.failures import translate
 from qs.infra.postgres.heartbeats import BEAT_EVERY_S, Heartbeat
+from qs.infra.postgres.revisions import read_standing
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _FORGIVEN_AFTER_S = 60.0
+_LOOK_AT_SCHEMA_EVERY_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -45,12 +47,19 @@ async def keep_working(
 
     A step that fails is logged and tried again, for ever, within two seconds at most: PostgreSQL and Redis may
     come and go. ``on_drain`` is told at every sign of life whether this process is to take on nothing more.
+
+    Nothing begins before the schema is one that this code can work on. When it is that no longer, ``stop`` is set: the
+    process ends as when it is asked to, and whoever starts it again has it wait here.
     """
     heartbeat = Heartbeat(engine, role)
 
     async def beat() -> None:
         on_drain(await heartbeat.beat())
+        if (complaint := await _complaint(engine)) is not None:
+            _log.error("worker_stops_at_schema", role=role, reason=complaint)
+            stop.set()
 
+    await _await_schema(role, engine, stop)
     beating = Loop("heartbeat", beat, BEAT_EVERY_S)
     async with asyncio.TaskGroup() as group:
         for loop in (*loops, beating):
@@ -59,9 +68,30 @@ async def keep_working(
         await heartbeat.end()
 
 
-async def _repeat(role: str, loop: Loop, stop: asyncio.Event) -> None:
+async def _await_schema(role: str, engine: AsyncEngine, stop: asyncio.Event) -> None:
+    fits, told = asyncio.Event(), ""
+
+    async def look() -> bool:
+        nonlocal told
+        complaint = await _complaint(engine)
+        if complaint is None:
+            fits.set()
+        elif complaint != told:
+            _log.error("worker_waits_for_schema", role=role, reason=complaint)
+            told = complaint
+        return fits.is_set()
+
+    await _repeat(role, Loop("schema", look, _LOOK_AT_SCHEMA_EVERY_S), stop, until=fits)
+
+
+async def _complaint(engine: AsyncEngine) -> str | None:
+    async with engine.connect() as connection:
+        return (await read_standing(connection)).complaint
+
+
+async def _repeat(role: str, loop: Loop, stop: asyncio.Event, *, until: asyncio.Event | None = None) -> None:
     failures = 0
-    while not stop.is_set():
+    while not stop.is_set() and not (until is not None and until.is_set()):
         began = time.monotonic()
         try:
             pause_s = 0.0 if await loop.step() else loop.pause_s

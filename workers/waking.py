@@ -26,6 +26,7 @@ from qs.domain.kernel.errors import Unavailable
 from qs.infra.redis.client import AWAY, READ_TIMEOUT_S
 from qs.interface.cli.supervisor import stop_on_signals
 from qs.logs import configure_logging
+from qs.making_tracing import begin_tracing
 from qs.provisioning import provisioned
 from qs.settings import load_settings
 from workers.runtime import Loop
@@ -109,7 +110,7 @@ class WakeUps:
             retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), _BARE_RETRIES),
             retry_on_error=list(AWAY),
         )
-        own = {"ctx": {"settings": settings}, "on_startup": partial(_run_bare, run)}
+        own = {"ctx": {"settings": settings}, "on_startup": partial(_run_bare, role, run)}
         return type("WorkerSettings", (), self.options(redis) | own)
 
 
@@ -174,17 +175,19 @@ class _BareRedis(ArqRedis):
         return 0
 
 
-async def _run_bare(run: RoleRun, ctx: dict[Any, Any]) -> None:
+async def _run_bare(role: str, run: RoleRun, ctx: dict[Any, Any]) -> None:
     """The whole role, before arq's command comes to run anything by itself.
 
     At a signal that command breaks off what it runs, and when that was anything, or Redis is away, it ends without
     having called anybody to give back what is held.
     """
+    end_tracing = begin_tracing(ctx["settings"], role)
     container = build_container(ctx["settings"])
     try:
         with stop_on_signals() as stop:
             await run(container, stop)
     finally:
         await close(container)
+        end_tracing()
     # The command takes it for the end that it brings about itself at a signal.
     raise asyncio.CancelledError

@@ -41,6 +41,7 @@ from qs.infra.postgres.audit_book import SqlAuditUnitOfWork
 from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.readiness import PostgresReadiness
+from qs.infra.postgres.revisions import application_name
 from qs.infra.redis.client import create_redis
 from qs.infra.redis.limiter import RedisLimiter
 from qs.infra.redis.quick import QuickRedis
@@ -72,6 +73,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
         max_overflow=database.max_overflow,
         pool_recycle=database.pool_recycle,
         log_sql=database.log_sql,
+        application_name=application_name(),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
+from qs.application.kernel import tracing
 from qs.logs.crashes import describe_crash
 from qs.logs.redaction import redact, scrub
 from qs.logs.rotation import RotatingFile
@@ -37,6 +38,7 @@ def configure_logging(settings: LogSettings, process: str, *, log_sql: bool = Fa
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         _name_process(process),
+        _name_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
@@ -128,6 +130,12 @@ def _name_process(process: str) -> Processor:
         return event
 
     return name
+
+
+def _name_trace(logger: Any, method: str, event: Any) -> Any:
+    if (ids := tracing.ids()) is not None:
+        event["trace_id"], event["span_id"] = ids
+    return event
 
 
 def _tame_libraries(level: str, *, log_sql: bool) -> None:

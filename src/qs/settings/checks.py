@@ -42,6 +42,7 @@ def find_problems(settings: Settings) -> Problems:
     yield from find_identity_problems(settings)
     yield from _secret_key(settings)
     yield from _scheduler(settings)
+    yield from _tracing(settings)
     if settings.env == "production":
         yield from _production(settings)
         yield from _open_in_production(settings)
@@ -86,6 +87,7 @@ def _addresses(settings: Settings) -> Problems:
         "scheduler.defaults.webhook": (("http", "https"), "https://host/path"),
         "auth.jwks_url": (("http", "https"), "https://host/path"),
         "auth.introspection_url": (("http", "https"), "https://host/path"),
+        "tracing.endpoint": (("http", "https"), "http://127.0.0.1:4318"),
     }
     for name, (schemes, example) in rules.items():
         address = value_of(settings, name)
@@ -114,6 +116,15 @@ def _scheduler(settings: Settings) -> Problems:
         yield (
             "scheduler.results_path",
             f"is {path[:60]}; expected a path that qs does not serve by itself, such as /api/cronsvr/v1/executionresult",
+        )
+
+
+def _tracing(settings: Settings) -> Problems:
+    endpoint = settings.tracing.endpoint
+    if endpoint is not None and re.search(r"[@?]", endpoint):
+        yield (
+            "tracing.endpoint",
+            "holds a user or a query; expected neither: OTEL_EXPORTER_OTLP_HEADERS is for what a collector asks of its callers",
         )
 
 

@@ -16,6 +16,7 @@ from qs.settings.types import (
     Rate,
     Secret,
     SecretUrl,
+    Share,
     Text,
     length_of_time,
     seconds,
@@ -43,7 +44,8 @@ class TlsSettings(Section, frozen=True):
 class ServerSettings(Section, frozen=True):
     """Where the API listens (``addr`` in the file is ``host:port``) and whose ``X-Forwarded-*`` it believes.
 
-    ``grpc_port`` of the same host serves the duties over gRPC; without it nothing does.
+    ``grpc_port`` of the same host serves the duties over gRPC; without it nothing does. Asked to end, the API says for
+    ``drain_s`` that it is not ready and still takes what comes, so that a load balancer learns of it in time.
     """
 
     host: Text = "127.0.0.1"
@@ -53,6 +55,7 @@ class ServerSettings(Section, frozen=True):
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[Text, ...] = ()
     metrics_public: Flag = False
+    drain_s: Annotated[float, seconds(0, 5)] = 0.0
 
 
 class DatabaseSettings(Section, frozen=True):
@@ -98,6 +101,9 @@ class WorkerSettings(Section, frozen=True):
 
 
 class FeatureSettings(Section, frozen=True):
+    """``dashboard``: pages for people under ``/dashboard``, behind a login."""
+
+    dashboard: Flag = True
     queue_dashboard: Flag = False
 
 
@@ -378,6 +384,17 @@ class SchedulerSettings(Section, frozen=True):
     kubernetes: KubernetesSettings = msgspec.field(default_factory=KubernetesSettings)
 
 
+class TracingSettings(Section, frozen=True):
+    """Traces go to the OTLP/HTTP collector at ``endpoint``, such as ``http://127.0.0.1:4318``; without it none are kept.
+
+    ``sample_ratio`` is the share of the traces that begin here to be kept; whoever calls with a trace has decided already.
+    """
+
+    endpoint: Text | None = None
+    sample_ratio: Share = 1.0
+    service_name: Text = "qs"
+
+
 def _default_home() -> Path:
     try:
         return Path("~/.qs").expanduser()
@@ -414,6 +431,7 @@ class Settings(Section, frozen=True):
     retention: RetentionSettings = msgspec.field(default_factory=RetentionSettings)
     clock: ClockSettings = msgspec.field(default_factory=ClockSettings)
     scheduler: SchedulerSettings = msgspec.field(default_factory=SchedulerSettings)
+    tracing: TracingSettings = msgspec.field(default_factory=TracingSettings)
 
     @property
     def notification_channels(self) -> tuple[str, ...]:

@@ -30,6 +30,13 @@ def _hours(text: str) -> str:
     return text
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(text)
+    return share
+
+
 def whole(low: int, high: int) -> Meta:
     """A whole number between the two, both included."""
     return Meta(ge=low, le=high, extra={"expected": f"a whole number from {low} to {high}"})
@@ -65,6 +72,7 @@ SecretUrl = Annotated[
 Text = Annotated[
     str, Meta(min_length=1, max_length=1000, extra={"expected": "a text of 1 to 1000 characters"})
 ]
+Share = Annotated[float, Meta(ge=0.0, le=1.0, extra={"parse": _share, "expected": "a number from 0 to 1"})]
 Flag = Annotated[bool, Meta(extra={"expected": "true or false"})]
 Port = Annotated[int, whole(0, 65535)]
 Days = Annotated[int, whole(1, 366)]

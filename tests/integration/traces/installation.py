@@ -19,6 +19,7 @@ from qs.container import Container, build_container, close
 from qs.infra.auth.cipher import Cipher
 from qs.making_keys import CIPHERTEXTS
 from qs.settings import Settings, load_settings
+from tests.support.collector import Collector
 from tests.support.command_line import called
 from tests.support.processes import clean_environment, running
 from tests.support.receivers import MailReceiver, WebReceiver
@@ -52,6 +53,7 @@ class Installation:
         self.home = home
         self.secrets, self.person = Secrets(), Secrets()
         self.web, self.mail, self.target = WebReceiver(), MailReceiver(), WebReceiver()
+        self.collector = Collector()
         self.environment: dict[str, str] = {}
         self._said: dict[str, bytes] = {}
 
@@ -104,11 +106,11 @@ class Installation:
         return self._said | {f"log {path.name}": path.read_bytes() for path in files}
 
     async def everything(self) -> dict[str, bytes]:
-        """The logs of qs and of its servers, all tables and all that Redis has, by name."""
+        """The logs of qs and of its servers, its spans, all tables and all that Redis has, by name."""
         servers = await _server_logs(self.database_url, self.redis_url)
-        return (
-            self.logs() | servers | await database_dump(self.database_url) | await redis_dump(self.redis_url)
-        )
+        spans = {"spans": b"\n".join(self.collector.raw)}
+        stored = await database_dump(self.database_url) | await redis_dump(self.redis_url)
+        return self.logs() | spans | servers | stored
 
     async def deciphered(self) -> dict[str, bytes]:
         """What stands in every ciphertext."""
@@ -145,6 +147,8 @@ async def installed(settings: Settings, home: Path) -> AsyncIterator[Installatio
         for receiver in (made.web, made.mail, made.target):
             await receiver.start()
             stack.push_async_callback(receiver.close)
+        made.collector.start()
+        stack.callback(made.collector.stop)
         password = planted("password of Redis")
         await _let_in(stack, made.redis_url, password)
         (home / "a-secret").write_text(planted("secret:// in a file") + "\n")
@@ -175,6 +179,7 @@ async def installed(settings: Settings, home: Path) -> AsyncIterator[Installatio
             "QS_NOTIFICATION__BACKOFF_S": "0.05",
             "QS_OUTBOUND__ALLOW_NETWORKS": "127.0.0.0/8",
             "QS_CLOCK__SWEEP_EVERY": "1s",
+            "QS_TRACING__ENDPOINT": made.collector.url,
             "QS_SCHEDULER__DEFAULTS__WEBHOOK": f"{made.web.url}?token={planted('token of the webhook of jobs')}",
             "QS_SECRET_FROM_ENV": planted("secret:// in the environment"),
             "QS_SECRET_ON_DISK_FILE": str(home / "a-secret"),

@@ -58,6 +58,8 @@ def _is_looked_through(everything: dict[str, bytes]) -> None:
     assert any(b"****" in rows for name, rows in everything.items() if name.startswith("table job_output"))
     assert b"request_served" in everything["log qs.log"]
     assert b"SELECT" in everything["log qs.log"]
+    for name in (b"run job", b"send notification", b"GET /entry", b"duty sweep", b"http.route"):
+        assert name in everything["spans"], name
     assert {"log of PostgreSQL", "log of Redis", "table secret", "log worker.err"} <= everything.keys()
 
 

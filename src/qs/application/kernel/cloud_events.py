@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 class PublishedEvent(msgspec.Struct, frozen=True):
-    """An event that has its position. ``data`` is its JSON as recorded; ``position`` never changes once given."""
+    """An event that has its position. ``data`` is its JSON as recorded; ``position`` never changes once given.
+
+    ``traceparent`` is that of the work that recorded it, where traces were kept.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -23,6 +26,7 @@ class PublishedEvent(msgspec.Struct, frozen=True):
     position: int
     occurred_at: datetime
     data: str
+    traceparent: str | None = None
 
     def facts(self, kind: type[T]) -> T:
         """The data as ``kind``, which names only the fields its reader needs.
@@ -34,7 +38,7 @@ class PublishedEvent(msgspec.Struct, frozen=True):
 
 
 class CloudEvent(msgspec.Struct, frozen=True):
-    """CloudEvents 1.0.2 with the extensions ``partitionkey`` and ``sequence``.
+    """CloudEvents 1.0.2 with the extensions ``partitionkey`` and ``sequence``, and ``traceparent`` where it has one.
 
     ``sequence`` is the position in twenty digits, since the extension asks for strings that sort as text: it grows
     strictly within its partition key in the order of first publication.
@@ -50,6 +54,7 @@ class CloudEvent(msgspec.Struct, frozen=True):
     data: msgspec.Raw
     specversion: str = "1.0"
     datacontenttype: str = "application/json"
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _types: dict[tuple[str, str], str] = {}
@@ -71,7 +76,24 @@ def cloud_event(event: PublishedEvent, *, entry_url: str | None = None) -> Cloud
         partitionkey=str(event.partition_key),
         sequence=f"{event.position:020d}",
         data=msgspec.Raw(data.encode()),
+        traceparent=event.traceparent or msgspec.UNSET,
     )
+
+
+def traceparent_of(body: bytes) -> str | None:
+    """That of an event that was written as JSON; None where it has none.
+
+    Raises:
+        msgspec.DecodeError: it is no such event.
+    """
+    return _traced(body).traceparent
+
+
+class _Traced(msgspec.Struct):
+    traceparent: str | None = None
+
+
+_traced = msgspec.json.Decoder(_Traced).decode
 
 
 def _with_entry_url(data: str, entry_url: str) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.kernel.brokers import (
     BrokerUnavailable,
     EventBroker,
@@ -101,7 +101,13 @@ class EventForwarding:
     async def _forward(self, events: Sequence[PublishedEvent]) -> int:
         """How many from the first on need not be sent again."""
         await crash.hit("forward.before_publish")
-        outcomes = await self._broker.publish([outgoing(event) for event in events])
+        with tracing.spans(
+            "forward events",
+            {"messaging.operation.type": "send", "qs.subscriber": SUBSCRIBER},
+            kind="producer",
+            parents=(event.traceparent for event in events),
+        ):
+            outcomes = await self._broker.publish([outgoing(event) for event in events])
         await crash.hit("forward.after_publish")
         count = settled(outcomes)
         told = zip(events[:count], outcomes, strict=False)

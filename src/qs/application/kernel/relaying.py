@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, TypeVar, cast
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.streams import Envelopes, EventStreams, StreamsUnavailable
 
@@ -82,7 +82,13 @@ class Relay:
             try:
                 envelopes = await self._envelopes.seal(events)
                 await crash.hit("relay.before_publish")
-                await self._streams.publish(envelopes)
+                with tracing.spans(
+                    "publish events",
+                    {"messaging.operation.type": "send"},
+                    kind="producer",
+                    parents=(event.traceparent for event in events),
+                ):
+                    await self._streams.publish(envelopes)
                 await crash.hit("relay.after_publish")
             except StreamsUnavailable as failure:
                 return _Published(failure)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.streams import Envelopes, EventStreams
 from qs.application.kernel.subscriptions import Subscription
@@ -134,6 +134,12 @@ class Republishing:
         if events:
             envelopes = await self._envelopes.seal(events)
             await crash.hit("republish.before_publish")
-            await self._streams.publish(envelopes)
+            with tracing.spans(
+                "publish events again",
+                {"messaging.operation.type": "send"},
+                kind="producer",
+                parents=(event.traceparent for event in events),
+            ):
+                await self._streams.publish(envelopes)
             await crash.hit("republish.after_publish")
             await turn.mark([event.id for event in events])

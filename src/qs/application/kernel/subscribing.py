@@ -4,13 +4,14 @@ import asyncio
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.kernel.cloud_events import PublishedEvent
 from qs.application.kernel.subscriptions import (
     Attempt,
@@ -172,13 +173,22 @@ class Subscribing(Generic[U]):
             limit = asyncio.timeout(self._handling_limit.total_seconds())
             try:
                 async with limit:
-                    await self._subscriber.handle(uow, events)
+                    with self._traced(events):
+                        await self._subscriber.handle(uow, events)
                     await crash.hit("subscriber.after_effect")
             except TimeoutError:
                 if not limit.expired():
                     raise
                 # An error of its own, not caused by whatever it hung in: it may hang there each time.
                 raise TimeoutError("the handler took too long")  # noqa: B904
+
+    def _traced(self, events: Sequence[PublishedEvent]) -> AbstractContextManager[None]:
+        return tracing.spans(
+            f"process {self._name}",
+            {"messaging.operation.type": "process", "qs.subscriber": self._name},
+            kind="consumer",
+            parents=(event.traceparent for event in events),
+        )
 
     async def _set_aside(self, tenant_id: UUID, event_ids: Collection[UUID]) -> None:
         async with self._unit_of_work(tenant_id) as uow:

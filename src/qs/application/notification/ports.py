@@ -112,6 +112,9 @@ class DeliveryLedger(Protocol):
     ) -> Mapping[UUID, Delivery]:
         """Makes locked ones ours until the lease ends, counting an attempt; each with the id of its digest, if any."""
 
+    async def traceparents(self, event_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """Those of the events that were recorded where traces are kept, and are kept themselves still."""
+
     async def hold(self, delivery: Delivery, until: datetime) -> None:
         """Puts a locked one off, not before ``until`` in business time; no attempt is counted."""
 

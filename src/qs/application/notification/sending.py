@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.notification.composing import Skip
 from qs.application.notification.ports import (
     Channel,
@@ -78,10 +78,7 @@ class Sending:
 
     async def _send(self, parcel: Parcel) -> None:
         try:
-            async with asyncio.timeout(self._limit.total_seconds()):
-                await crash.hit("notification.before_send")
-                answer = await self._channel.send(parcel.message)
-                await crash.hit("notification.after_send")
+            answer = await self._hand_over(parcel)
         except Skip as skip:
             await self._settle(parcel, DeliveryStatus.SKIPPED, skip.reason)
         except ChannelFailure as failure:
@@ -99,6 +96,26 @@ class Sending:
             await self._failed(parcel, ChannelFailure(type(error).__name__, permanent=False))
         else:
             await self._settle(parcel, DeliveryStatus.SENT, None, outcome=Outcome.SENT, answer=answer)
+
+    async def _hand_over(self, parcel: Parcel) -> str:
+        first, *others = parcel.traceparents or (None,)
+        told: tracing.Attributes = {
+            "qs.channel": self._channel.name,
+            "qs.notification_id": str(parcel.message.notification_id),
+            "qs.event_id": str(parcel.message.event_id),
+        }
+        with tracing.span(
+            "send notification", told, kind="producer", parent=first, links=others, harmless=(Skip,)
+        ) as span:
+            try:
+                async with asyncio.timeout(self._limit.total_seconds()):
+                    await crash.hit("notification.before_send")
+                    answer = await self._channel.send(parcel.message)
+                    await crash.hit("notification.after_send")
+                    return answer
+            except Skip as skip:
+                span.note("qs.skipped", skip.reason)
+                raise
 
     async def _failed(self, parcel: Parcel, failure: ChannelFailure) -> None:
         if failure.permanent:

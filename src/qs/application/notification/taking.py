@@ -1,13 +1,14 @@
 """Making due deliveries ours: one transaction looks at wishes and state, composes, and marks what goes out."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
+from qs.application.kernel import tracing
 from qs.application.notification.composing import ONE_LINK
 from qs.application.notification.judging import Broken, Closed, End, Held, Judging, Ready
 from qs.application.notification.pacing import Pacing
@@ -26,10 +27,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message that is ours to send, and the deliveries that it is, as they are once they have been made ours."""
+    """A message that is ours to send, and the deliveries that it is, as they are once they have been made ours.
+
+    ``traceparents`` are those of their events, as far as traces are kept.
+    """
 
     deliveries: Sequence[Delivery]
     message: Message
+    traceparents: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,20 @@ class Taking:
             return []
         digests = {delivery.id: self._digest_id(each, delivery) for each in ready for delivery in each.group}
         begun = await uow.deliveries.begin(digests, lease)
-        return [Parcel([begun[delivery.id] for delivery in each.group], each.message) for each in ready]
+        traces = await self._traces(uow, begun.values())
+        return [
+            Parcel(
+                [begun[delivery.id] for delivery in each.group],
+                each.message,
+                [traces[delivery.event_id] for delivery in each.group if delivery.event_id in traces],
+            )
+            for each in ready
+        ]
+
+    async def _traces(self, uow: SendingUnitOfWork, deliveries: Iterable[Delivery]) -> Mapping[UUID, str]:
+        if not tracing.is_on():
+            return {}
+        return await uow.deliveries.traceparents({each.event_id for each in deliveries})
 
     def _digest_id(self, ready: Ready, delivery: Delivery) -> UUID | None:
         # An opening that was tried under an id keeps to it: nothing joins it later, and it joins nothing.

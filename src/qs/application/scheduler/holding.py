@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import structlog
 
+from qs.application.kernel import tracing
 from qs.application.kernel.background import apart_from_the_request
 from qs.application.scheduler.ports import DutyContext, SchedulerUnitOfWorkFactory, Work
 from qs.domain.kernel.errors import QsError
@@ -69,7 +70,8 @@ class ExecutionHolding:
         )
         with structlog.contextvars.bound_contextvars(execution_id=str(execution.id)):
             try:
-                result = await work(context)
+                with _traced(execution):
+                    result = await work(context)
             except Exception as error:
                 await self._finish(execution, ExecutionStatus.FAILED, error=_told(error))
                 raise
@@ -120,6 +122,20 @@ class ExecutionHolding:
                 await uow.commit("execution.give_back")
         except Exception:  # noqa: BLE001 - the lease runs out by itself; the cancellation must go on
             _log.warning("give_back_failed", execution_id=str(execution.id), exc_info=True)
+
+
+def _traced(execution: Execution) -> AbstractContextManager[tracing.Span]:
+    """What the clock fires is a trace by the execution's id; what somebody asked for belongs to their trace."""
+    return tracing.span(
+        f"duty {execution.name}",
+        {
+            "qs.duty": execution.name,
+            "qs.execution_id": str(execution.id),
+            "qs.fired_by": execution.fired_by.value,
+            "qs.attempt": execution.attempt,
+        },
+        trace=execution.id,
+    )
 
 
 async def _stopped(heartbeat: asyncio.Task[None], ended: asyncio.Event) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from qs.application.kernel import tracing
 from qs.application.scheduler.executors import Attempt, AttemptOutcome, AttemptStatus, Executor
 from qs.application.scheduler.job_ports import (
     AcrossTenants,
@@ -31,6 +32,7 @@ _log = structlog.get_logger()
 
 # Of many executions that are due at one instant the first begin while the others are still being claimed.
 _CLAIMED_AT_ONCE = 100
+_FAILURES = frozenset({AttemptStatus.FAILED, AttemptStatus.TIMED_OUT})
 # What a process that ends waits for what it cancels.
 _STOPPED_WITHIN_S = 30.0
 
@@ -197,7 +199,7 @@ class JobRunning:
         # A task has a context of its own, which ends with it.
         bind_contextvars(execution_id=str(execution.id), job_id=str(execution.job_id))
         try:
-            outcome = await self._attempt(running, output)
+            outcome = await self._traced_attempt(running, output)
         except asyncio.CancelledError:
             # Uncanceled: the end of what was stopped has to be written as any other.
             if (task := asyncio.current_task()) is not None:
@@ -223,6 +225,24 @@ class JobRunning:
         finally:
             self._forget(running)
 
+    async def _traced_attempt(self, running: _Running, output: RunOutput) -> AttemptOutcome:
+        execution = running.run.execution
+        with tracing.span(
+            "run job",
+            {
+                "qs.job_id": str(execution.job_id),
+                "qs.execution_id": str(execution.id),
+                "qs.fired_by": execution.fired_by.value,
+                "qs.attempt": execution.attempt,
+                "qs.target": running.run.definition.target.kind,
+            },
+            trace=execution.id,
+        ) as span:
+            outcome = await self._attempt(running, output)
+            if outcome.status in _FAILURES:
+                span.fail(outcome.code or outcome.status.value)
+            return outcome
+
     async def _attempt(self, running: _Running, output: RunOutput) -> AttemptOutcome:
         execution, definition = running.run.execution, running.run.definition
         timeout = definition.policies.timeouts.attempt
@@ -245,7 +265,7 @@ class JobRunning:
             target=definition.target.spec,
             payload=execution.payload,
             output=output,
-            traceparent=_traceparent(execution),
+            traceparent=tracing.traceparent() or _traceparent(execution),
             handed_over=lambda: running.given_back and running.stop_as is None,
         )
         try:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
 from qs.application.scheduler.job_ports import ClaimedNotice, JobUnitOfWorkFactory
 from qs.application.scheduler.metering import Meter, NullMeter
 from qs.domain.scheduler.notices import NOTICE_RETRY, Notice, NoticeChannel, NoticeStatus
@@ -149,10 +149,16 @@ class NoticeSending:
 
     async def _carry(self, notice: Notice) -> None:
         carrier = self._carriers[notice.channel]
-        await crash.hit("notice.before_send")
-        async with asyncio.timeout(self._limit.total_seconds()):
-            await carrier.send(notice)
-        await crash.hit("notice.after_send")
+        told: tracing.Attributes = {
+            "qs.channel": notice.channel.value,
+            "qs.job_id": str(notice.job_id),
+            "qs.execution_id": str(notice.execution_id),
+        }
+        with tracing.span("send notice", told, kind="producer", trace=notice.execution_id):
+            await crash.hit("notice.before_send")
+            async with asyncio.timeout(self._limit.total_seconds()):
+                await carrier.send(notice)
+            await crash.hit("notice.after_send")
 
     async def _settle(self, claimed: ClaimedNotice, failure: NoticeFailure | None) -> None:
         notice = claimed.notice

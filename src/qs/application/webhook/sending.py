@@ -10,7 +10,8 @@ from uuid import UUID
 
 import structlog
 
-from qs.application.kernel import crash
+from qs.application.kernel import crash, tracing
+from qs.application.kernel.cloud_events import traceparent_of
 from qs.application.webhook.ports import (
     Claim,
     Due,
@@ -166,10 +167,7 @@ class WebhookSending:
     async def _send(self, claim: Claim, due: Due, turn: "_Turn", recorder: Recorder) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._limit.total_seconds()):
-                await crash.hit("webhook.before_send")
-                status = await self._receiver.post(claim.url, claim.secrets, due.event_id, due.body)
-                await crash.hit("webhook.after_send")
+            status = await self._post(claim, due)
         except Refusal as told:
             refusal = told
         except TimeoutError:
@@ -183,6 +181,16 @@ class WebhookSending:
             return
         turn.refused(refusal)
         recorder.refused(due, refusal, timedelta(seconds=time.monotonic() - began))
+
+    async def _post(self, claim: Claim, due: Due) -> int:
+        parent = traceparent_of(due.body) if tracing.is_on() else None
+        told: tracing.Attributes = {"qs.event_id": str(due.event_id), "qs.attempt": due.attempts}
+        with tracing.span("deliver event", told, kind="producer", parent=parent):
+            async with asyncio.timeout(self._limit.total_seconds()):
+                await crash.hit("webhook.before_send")
+                status = await self._receiver.post(claim.url, claim.secrets, due.event_id, due.body)
+                await crash.hit("webhook.after_send")
+                return status
 
     def _width(self) -> int:
         """How many calls at a time one endpoint may have now: its share of all."""

@@ -1,7 +1,7 @@
 """Which deliveries are due, and how a sender makes them its own."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,10 @@ RETURNING d.*
 )
 # Held back apart from the others of a digest it goes out under an id that nobody has seen: not under theirs, which a
 # receiver may know already. The one whose id it is keeps it.
+_TRACEPARENTS = text(
+    "SELECT id, traceparent FROM outbox"
+    " WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) AND traceparent IS NOT NULL"
+)
 _HOLD = text(
     """
 UPDATE delivery SET status = 'queued', not_before = :until, lease_until = NULL,
@@ -160,6 +164,12 @@ class SqlClaims:
             },
         )
         return {row.id: delivery_of(row) for row in rows}
+
+    async def traceparents(self, event_ids: Collection[UUID]) -> Mapping[UUID, str]:
+        rows = await self._connection.execute(
+            _TRACEPARENTS, {"tenant": self._tenant_id, "ids": list(event_ids)}
+        )
+        return {row.id: row.traceparent for row in rows}
 
     async def hold(self, delivery: Delivery, until: datetime) -> None:
         await self._connection.execute(

@@ -6,7 +6,10 @@ from sqlalchemy import Result
 
 from qs.application.kernel.cloud_events import PublishedEvent
 
-COLUMNS = "o.id, o.tenant_id, o.context, o.name, o.subject, o.partition_key, o.position, o.occurred_at, o.data::text AS data"
+COLUMNS = (
+    "o.id, o.tenant_id, o.context, o.name, o.subject, o.partition_key, o.position, o.occurred_at, o.data::text AS data,"
+    " o.traceparent"
+)
 """What ``to_events`` reads, in its order, of an outbox row called ``o``."""
 
 

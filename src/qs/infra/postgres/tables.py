@@ -43,6 +43,7 @@ outbox = Table(
     Column("published_at", INSTANT),
     Column("republished_at", INSTANT),
     Column("publications", Integer, nullable=False),
+    Column("traceparent", Text),
 )
 
 relay_cursor = Table(
@@ -113,4 +114,11 @@ audit_unsealed = Table(
     metadata,
     Column("id", UUID, primary_key=True),
     Column("tenant_id", UUID, nullable=False),
+)
+
+schema_compatibility = Table(
+    "schema_compatibility",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    Column("minimum", Text, nullable=False),
 )

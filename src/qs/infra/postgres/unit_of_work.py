@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from qs.application.kernel import tracing
 from qs.application.kernel.errors import RowRefused
 from qs.application.kernel.idempotency import joins_commit
 from qs.application.kernel.request import request_id
@@ -25,8 +26,8 @@ _ENTER = text("SELECT set_config('qs.tenant_id', :tenant, true), qs_now()")
 
 _ADD_EVENTS = text(
     """
-INSERT INTO outbox (id, tenant_id, context, name, subject, partition_key, occurred_at, data)
-SELECT id, :tenant, :context, :name, :kind || '/' || subject_id, partition_key, :at, data::json
+INSERT INTO outbox (id, tenant_id, context, name, subject, partition_key, occurred_at, data, traceparent)
+SELECT id, :tenant, :context, :name, :kind || '/' || subject_id, partition_key, :at, data::json, :traceparent
 FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS uuid[]), CAST(:keys AS uuid[]), CAST(:data AS text[]))
      WITH ORDINALITY AS e(id, subject_id, partition_key, data, n)
 ORDER BY n
@@ -73,6 +74,7 @@ class Outbox:
                 "subjects": [event.subject_id for event in events],
                 "keys": [event.partition_key for event in events],
                 "data": [_encode(event.payload).decode() for event in events],
+                "traceparent": tracing.traceparent(),
             },
         )
 

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
+from qs.application.kernel import tracing
 from qs.application.kernel.limiting import RateExceeded, RateLimits
 from qs.application.kernel.request import request_id
 from qs.domain.identity.errors import TokenInvalid, TokenMissing
@@ -30,6 +31,19 @@ from qs.logs.crashes import describe_crash
 
 log = structlog.get_logger()
 access_log = structlog.get_logger("qs.access")
+
+
+# As OpenTelemetry's conventions for gRPC have it, of the server's side.
+_OUR_FAILURES = frozenset(
+    {
+        StatusCode.UNKNOWN,
+        StatusCode.DEADLINE_EXCEEDED,
+        StatusCode.UNIMPLEMENTED,
+        StatusCode.INTERNAL,
+        StatusCode.UNAVAILABLE,
+        StatusCode.DATA_LOSS,
+    }
+)
 
 
 class InternalFailure(QsError):
@@ -89,7 +103,10 @@ class Calls:
         async def handle(request: bytes, context: Any) -> Any:
             metadata = Metadata(context.invocation_metadata())
             client = self._proxies.client(address_of(context.peer()), metadata.headers())
-            with self._noted(_Call(path, client, perf_counter()), context, metadata.request_id()) as call:
+            with (
+                self._noted(_Call(path, client, perf_counter()), context, metadata) as call,
+                _traced(call, method, service, metadata),
+            ):
                 try:
                     if self._draining.is_set():
                         raise ShuttingDown  # noqa: TRY301 - one place tells of every failure
@@ -143,7 +160,8 @@ class Calls:
         return failure_of(InternalFailure(), language)
 
     @contextmanager
-    def _noted(self, call: _Call, context: Any, call_id: str) -> Iterator[_Call]:
+    def _noted(self, call: _Call, context: Any, metadata: Metadata) -> Iterator[_Call]:
+        call_id = metadata.request_id()
         context.set_trailing_metadata(((REQUEST_ID, call_id),))
         token = request_id.set(call_id)
         bind_contextvars(request_id=call_id)
@@ -158,6 +176,23 @@ class Calls:
             _record(call)
             unbind_contextvars("request_id")
             request_id.reset(token)
+
+
+@contextmanager
+def _traced(call: _Call, method: Method, service: str, metadata: Metadata) -> Iterator[None]:
+    name = f"{service}/{method.name}"
+    told: tracing.Attributes = {"rpc.system.name": "grpc", "rpc.method": name}
+    # The status tells which failures are ours; what ends a call early is an exception, whoever is to blame.
+    with tracing.span(
+        name, told, kind="server", parent=metadata.traceparent(), harmless=(Exception,)
+    ) as span:
+        try:
+            yield
+        finally:
+            span.note("qs.request_id", request_id.get() or "")
+            span.note("rpc.response.status_code", call.code.name)
+            if call.code in _OUR_FAILURES:
+                span.fail(call.code.name)
 
 
 def _read(message: bytes, method: Method) -> Any:

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from uuid_utils import uuid7
 
+from qs.application.kernel.tracing import read_traceparent
 from qs.interface.rest.guards import BadToken, NoToken
 from qs.interface.rest.languages import Language, preferred
 from qs.interface.rest.proxies import Header
@@ -47,6 +48,10 @@ class Metadata:
         """The caller's ``x-request-id``, or a new one."""
         given = self._one(REQUEST_ID)
         return given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+
+    def traceparent(self) -> str | None:
+        """That of the span which the call was made in, if it names one."""
+        return read_traceparent(self._one("traceparent"))
 
     def headers(self) -> Iterator[Header]:
         """All of it as headers of HTTP."""

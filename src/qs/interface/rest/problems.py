@@ -33,6 +33,8 @@ from qs.interface.rest.titles import title
 from qs.logs.crashes import describe_crash
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM = "qs.problem"
+"""The key of a scope that holds the code of the problem that the request was answered with."""
 RETRY_AFTER_S = 2
 
 STATUSES: dict[type[QsError], int] = {
@@ -111,6 +113,7 @@ class ProblemHandler:
         errors: tuple[Problem, ...] = (),
     ) -> Response[ProblemDetails]:
         language = preferred(request.headers.get("accept-language", ""), self._default_language)
+        request.scope[PROBLEM] = code  # type: ignore[literal-required]
         problem = ProblemDetails(
             type=code.replace(".", "-").replace("_", "-"),
             title=title(code, status, language),

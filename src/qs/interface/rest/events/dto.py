@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from qs.application.kernel.cloud_events import PublishedEvent, cloud_event
 from qs.application.kernel.feed import Page, Replayed
@@ -21,7 +21,8 @@ EventIds = Annotated[list[UUID], Meta(min_length=1, max_length=1000)]
 
 
 class CloudEventView(Struct, kw_only=True):
-    """CloudEvents 1.0 with the extensions partitionkey and sequence, as in the stream, never with a link."""
+    """CloudEvents 1.0 with the extensions partitionkey, sequence and, where traces are kept, traceparent: as in the
+    stream, never with a link."""
 
     id: UUID
     source: Annotated[str, Meta(examples=["/tenants/00000000-0000-7000-8000-000000000001/plan"])]
@@ -33,6 +34,10 @@ class CloudEventView(Struct, kw_only=True):
     partitionkey: UUID
     sequence: Annotated[str, Meta(description="Grows strictly within its partition key; sorts as text.")]
     data: Mapping[str, Any]
+    traceparent: (
+        Annotated[str, Meta(description="The trace that the event was recorded in (W3C Trace Context).")]
+        | UnsetType
+    ) = UNSET
 
     @classmethod
     def of(cls, event: PublishedEvent) -> "CloudEventView":
@@ -48,6 +53,7 @@ class CloudEventView(Struct, kw_only=True):
             partitionkey=event.partition_key,
             sequence=outside.sequence,
             data=msgspec.json.decode(event.data),
+            traceparent=outside.traceparent,
         )
 
 

@@ -23,6 +23,12 @@ _ATTRIBUTES: dict[str, Any] = {
     "sequence": {"type": "string", "pattern": "^[0-9]{20}$"},
 }
 
+_TRACEPARENT = {
+    "type": "string",
+    "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+    "description": "The trace that the event was recorded in (W3C Trace Context); only where traces are kept.",
+}
+
 
 def event_schemas() -> dict[str, dict[str, Any]]:
     """A schema of the whole CloudEvent for each type, e.g. ``qs.plan.task_opened.v1``.
@@ -40,11 +46,11 @@ def _schema(payload: type[Payload]) -> dict[str, Any]:
             "format": "uri",
             "description": "The link; only in the stream, and only where QS_EVENTS_ENTRY_URL is set.",
         }
-    properties = {**_ATTRIBUTES, "type": {"const": event_type(payload.context, payload.name)}, "data": data}
+    always = {**_ATTRIBUTES, "type": {"const": event_type(payload.context, payload.name)}, "data": data}
     return {
         "$schema": _DIALECT,
         "title": payload.name,
         "type": "object",
-        "properties": properties,
-        "required": sorted(properties),
+        "properties": {**always, "traceparent": _TRACEPARENT},
+        "required": sorted(always),
     }
