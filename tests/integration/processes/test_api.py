@@ -154,6 +154,22 @@ def test_a_request_that_was_begun_is_finished(environment: dict[str, str], tmp_p
     assert api.process.wait(60) == 0
 
 
+def test_an_api_that_was_asked_to_end_still_takes_what_comes_while_it_says_that_it_is_not_ready(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    api = start_api({**environment, "QS_SERVER__DRAIN_S": "5"}, tmp_path)
+    address = f"http://127.0.0.1:{api.port()}"
+    ready_before = httpx.get(f"{address}/health/ready", timeout=30).status_code
+
+    api.process.send_signal(signal.SIGTERM)
+    # Each on a connection of its own.
+    wait_until(lambda: httpx.get(f"{address}/health/ready", timeout=30).status_code == 503, "it says no")
+    answer = httpx.get(f"{address}/health/alive", timeout=30)
+
+    assert (ready_before, answer.status_code) == (200, 200)
+    assert api.process.wait(60) == 0
+
+
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()

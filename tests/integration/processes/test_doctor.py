@@ -64,10 +64,10 @@ def jwks(provider: Provider) -> dict[str, str]:
 
 
 def findings(given: Mapping[str, str]) -> dict[str, Any]:
-    """What the doctor found, by subject; what is wrong makes it exit with 1, and only that."""
+    """What the doctor found, by subject; an error makes it exit with 1, and only that."""
     found = called(given, "doctor", "--json")
     told = {each["subject"]: each for each in json.loads(found.stdout)["findings"]}
-    assert found.returncode == int(any(each["level"] == "wrong" for each in told.values())), found.stderr
+    assert found.returncode == int(any(each["severity"] == "error" for each in told.values())), found.stderr
     return told
 
 
@@ -78,7 +78,7 @@ def test_of_a_sound_provider_it_says_which_keys_may_be_used(
 
     found = findings(by_keys)
 
-    assert (found[PROVIDER]["level"], found[CLOCK]["level"]) == ("ok", "ok")
+    assert (found[PROVIDER]["severity"], found[CLOCK]["severity"]) == ("ok", "ok")
     for key in ("first (RS256)", "second (EdDSA)"):
         assert key in found[PROVIDER]["what"]
 
@@ -86,49 +86,74 @@ def test_of_a_sound_provider_it_says_which_keys_may_be_used(
 def test_of_a_sound_provider_it_asks_about_a_token_that_never_was(by_asking: dict[str, str]) -> None:
     found = findings(by_asking)
 
-    assert (found[PROVIDER]["level"], found[CLOCK]["level"]) == ("ok", "ok")
+    assert (found[PROVIDER]["severity"], found[CLOCK]["severity"]) == ("ok", "ok")
 
 
 @pytest.mark.parametrize(
-    ("state", "what", "todo"),
+    ("state", "code", "what", "todo"),
     [
-        ({"fault": [200, "application/json", '{"keys": []}']}, "no key that may be used", "RS256"),
-        ({"fault": [404, "text/html", "<h1>Not here</h1>"]}, "status 404", "auth.jwks_url"),
-        ({"fault": "redirect"}, "status 302", "auth.jwks_url"),
-        ({"fault": [200, "text/html", "<h1>Log in</h1>"]}, "no JSON object", "auth.jwks_url"),
+        (
+            {"fault": [200, "application/json", '{"keys": []}']},
+            "provider.no_keys",
+            "no key that may be used",
+            "RS256",
+        ),
+        ({"fault": [404, "text/html", "<h1>Not here</h1>"]}, "provider.away", "status 404", "auth.jwks_url"),
+        ({"fault": "redirect"}, "provider.away", "status 302", "auth.jwks_url"),
+        (
+            {"fault": [200, "text/html", "<h1>Log in</h1>"]},
+            "provider.away",
+            "no JSON object",
+            "auth.jwks_url",
+        ),
     ],
     ids=["no keys", "not found", "redirect", "a page"],
 )
 def test_keys_that_cannot_be_had_are_wrong(
-    by_keys: dict[str, str], provider: Provider, state: dict[str, Any], what: str, todo: str
+    by_keys: dict[str, str], provider: Provider, state: dict[str, Any], code: str, what: str, todo: str
 ) -> None:
     provider.change(**state)
 
     found = findings(by_keys)[PROVIDER]
 
-    assert found["level"] == "wrong"
+    assert (found["code"], found["severity"]) == (code, "error")
     assert what in found["what"]
     assert todo in found["todo"]
 
 
 @pytest.mark.parametrize(
-    ("state", "what", "todo"),
+    ("state", "code", "what", "todo"),
     [
-        ({"fault": [401, "application/json", '{"error": "invalid_client"}']}, "status 401", "auth.client_id"),
-        ({"fault": [200, "application/json", '{"active": true}']}, "made-up token", "auth.introspection_url"),
-        ({"fault": [200, "application/json", "{}"]}, "RFC 7662", "auth.introspection_url"),
-        ({"fault": [500, "text/html", ""]}, "status 500", "auth.introspection_url"),
+        (
+            {"fault": [401, "application/json", '{"error": "invalid_client"}']},
+            "provider.away",
+            "status 401",
+            "auth.client_id",
+        ),
+        (
+            {"fault": [200, "application/json", '{"active": true}']},
+            "provider.useless",
+            "made-up token",
+            "auth.introspection_url",
+        ),
+        (
+            {"fault": [200, "application/json", "{}"]},
+            "provider.useless",
+            "RFC 7662",
+            "auth.introspection_url",
+        ),
+        ({"fault": [500, "text/html", ""]}, "provider.away", "status 500", "auth.introspection_url"),
     ],
     ids=["our credentials", "everything is active", "nothing said", "an error"],
 )
 def test_answers_that_are_of_no_use_are_wrong(
-    by_asking: dict[str, str], provider: Provider, state: dict[str, Any], what: str, todo: str
+    by_asking: dict[str, str], provider: Provider, state: dict[str, Any], code: str, what: str, todo: str
 ) -> None:
     provider.change(**state)
 
     found = findings(by_asking)[PROVIDER]
 
-    assert found["level"] == "wrong"
+    assert (found["code"], found["severity"]) == (code, "error")
     assert what in found["what"]
     assert todo in found["todo"]
 
@@ -138,24 +163,29 @@ def test_a_provider_that_is_away_is_wrong(by_keys: dict[str, str], provider: Pro
 
     found = findings(by_keys)
 
-    assert found[PROVIDER]["level"] == "wrong"
+    assert found[PROVIDER]["severity"] == "error"
     assert "start it" in found[PROVIDER]["todo"]
     assert CLOCK not in found
 
 
 @pytest.mark.parametrize(
-    ("ahead_s", "level", "shown"),
-    [(-12, "note", "-1"), (12, "note", "+1"), (90, "wrong", "+"), (-90, "wrong", "-")],
+    ("ahead_s", "code", "shown"),
+    [
+        (-12, "provider.clock_drift", "-1"),
+        (12, "provider.clock_drift", "+1"),
+        (90, "provider.clock", "+"),
+        (-90, "provider.clock", "-"),
+    ],
 )
 def test_a_provider_whose_clock_differs_is_told_of(
-    by_keys: dict[str, str], provider: Provider, ahead_s: int, level: str, shown: str
+    by_keys: dict[str, str], provider: Provider, ahead_s: int, code: str, shown: str
 ) -> None:
     told = datetime.now(UTC) + timedelta(seconds=ahead_s)
     provider.change(date=format_datetime(told, usegmt=True))
 
     found = findings(by_keys)[CLOCK]
 
-    assert found["level"] == level
+    assert found["code"] == code
     assert found["what"].startswith(shown)
     assert "NTP" in found["todo"]
 
@@ -187,7 +217,7 @@ class TestInternalAuthority:
         unnamed = findings(installation | jwks(secure))[PROVIDER]
         named = findings(installation | jwks(secure) | {"QS_AUTH__CA_FILE": str(pair[0])})[PROVIDER]
 
-        assert (unnamed["level"], named["level"]) == ("wrong", "ok")
+        assert (unnamed["severity"], named["severity"]) == ("error", "ok")
         assert "certificate is not believed" in unnamed["what"]
         assert "auth.ca_file" in unnamed["todo"]
 
@@ -198,7 +228,7 @@ class TestInternalAuthority:
 
         found = findings(installation | jwks(secure) | {"QS_AUTH__CA_FILE": str(other)})[PROVIDER]
 
-        assert found["level"] == "wrong"
+        assert found["severity"] == "error"
         assert "certificate is not believed" in found["what"]
 
     def test_people_come_in_with_its_tokens(
@@ -229,10 +259,16 @@ class TestInternalAuthority:
 
 
 @pytest.mark.parametrize(
-    ("age", "level"), [(None, "ok"), ("5 seconds", "ok"), ("3 minutes", "note"), ("11 minutes", "wrong")]
+    ("age", "code"),
+    [
+        (None, "ok"),
+        ("5 seconds", "ok"),
+        ("3 minutes", "audit.waiting"),
+        ("11 minutes", "audit.unsealed"),
+    ],
 )
 def test_records_that_nobody_seals_are_told_of_by_their_age(
-    installation: dict[str, str], age: str | None, level: str
+    installation: dict[str, str], age: str | None, code: str
 ) -> None:
     async def write() -> None:
         connection = await asyncpg.connect(installation["QS_DATABASE_URL"])
@@ -249,5 +285,5 @@ def test_records_that_nobody_seals_are_told_of_by_their_age(
 
     found = findings(installation)["audit log"]
 
-    assert found["level"] == level
-    assert bool(found["todo"]) is (level != "ok")
+    assert found["code"] == code
+    assert bool(found["todo"]) is (code != "ok")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from qs.interface.cli.production_findings import production_findings
 from qs.settings import SettingsError, load_settings
 from qs.settings.guessing import KEY_BITS, PASSWORD_BITS, is_guessable
 
@@ -156,54 +155,6 @@ ACCEPTED = [
 @pytest.mark.parametrize("environ", ACCEPTED, ids=lambda value: str(value)[:70])
 def test_production_starts_with_secrets_of_its_own_and_nothing_open(environ: dict[str, str]) -> None:
     assert load_settings(None, GOOD | environ).env == "production"
-
-
-LOUD = {
-    "QS_LOG_LEVEL": "debug",
-    "QS_DATABASE__LOG_SQL": "true",
-    "QS_HOST": "0.0.0.0",
-    "QS_SERVER__TRUSTED_PROXIES": "10.0.0.0/8",
-    "QS_SERVER__METRICS_PUBLIC": "true",
-    "QS_SMTP__HOST": "mail.example.org",
-    "QS_SMTP__FROM": "qs@example.org",
-    "QS_SMTP__TLS": "none",
-    "QS_NOTIFICATION__WEBHOOK__URL": "http://hook.example.org/x",
-    "QS_NOTIFICATION__WEBHOOK__SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-    "QS_SCHEDULER__DEFAULTS__WEBHOOK": "http://127.0.0.1/x",
-    "QS_LIMITS__LOGIN": "0",
-}
-
-
-def test_the_doctor_notes_what_production_starts_with_and_somebody_should_have_meant() -> None:
-    findings = list(production_findings(load_settings(None, GOOD | LOUD)))
-
-    assert {finding.subject for finding in findings} == {
-        "log.level",
-        "server.metrics_public",
-        "smtp.tls",
-        "notification.webhook.url",
-        "limits",
-    }
-    assert {finding.level for finding in findings} == {"note"}
-    assert list(production_findings(load_settings(None, GOOD))) == []
-    assert list(production_findings(load_settings(None, LOUD | {"QS_HOST": "127.0.0.1"}))) == []
-
-
-def test_the_doctor_notes_mails_that_do_not_say_how_to_stop_them() -> None:
-    mails = GOOD | {"QS_SMTP__HOST": "mail.example.org", "QS_SMTP__FROM": "qs@example.org"}
-    elsewhere = {"QS_ENTRY_BASE_URL": "https://answer.example.org/e"}
-    told = {"QS_NOTIFICATION__UNSUBSCRIBE_URL": "https://qs.example.org/unsubscribe"}
-
-    [finding] = production_findings(load_settings(None, mails | elsewhere))
-
-    assert (finding.subject, finding.level) == ("notification.unsubscribe_url", "note")
-    assert list(production_findings(load_settings(None, mails | elsewhere | told))) == []
-
-
-def test_the_doctor_finds_messages_that_are_thrown_away() -> None:
-    [finding] = production_findings(load_settings(None, GOOD | {"QS_NOTIFICATION__CHANNELS": "log,null"}))
-
-    assert (finding.subject, finding.level) == ("notification.channels", "wrong")
 
 
 def test_a_random_secret_is_never_taken_for_one_that_can_be_guessed() -> None:

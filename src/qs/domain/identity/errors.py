@@ -73,7 +73,7 @@ class ScopeMissing(Forbidden):
 class PlatformAccountConfined(Forbidden):
     code = "auth.platform_account"
     sentence = (
-        "a platform account belongs to no tenant, so it reaches the duties and the scheduler only; "
+        "a platform account belongs to no tenant, so it reaches the duties, the scheduler and the metrics only; "
         "use an account of the tenant"
     )
 

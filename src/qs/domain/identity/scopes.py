@@ -34,6 +34,7 @@ SCOPES: dict[str, str] = {
     "events:read": "read the event feed",
     "events:write": "publish events again",
     "audit:read": "read the audit log",
+    "metrics:read": "read the metrics, which are numbers of all tenants and nobody's data",
     "admin": "everything",
 }
 
@@ -74,9 +75,16 @@ ROLES: dict[str, frozenset[str]] = {
 }
 
 PLATFORM_SCOPES = frozenset(
-    {"tasks:schedule", "statistics:sync", "scheduler:read", "scheduler:write", "scheduler:run"}
+    {
+        "tasks:schedule",
+        "statistics:sync",
+        "scheduler:read",
+        "scheduler:write",
+        "scheduler:run",
+        "metrics:read",
+    }
 )
-"""All that a platform account may hold: the duties and the scheduler, never a tenant's data."""
+"""All that a platform account may hold: the duties, the scheduler and the metrics, never a tenant's data."""
 
 
 def scopes_of(roles: Iterable[str]) -> frozenset[str]:

@@ -15,6 +15,7 @@ import typer
 from qs.interface.cli.listening import address_of, check_grpc_port, open_socket, port_of, write_port
 from qs.interface.cli.output import Json, emit, fail, failing_plainly
 from qs.interface.cli.session import current_settings
+from qs.making_tracing import require_tracing
 from qs.settings import Settings
 
 app = typer.Typer()
@@ -50,6 +51,7 @@ def api(
     with failing_plainly():
         given = current_settings(QS_HOST=host, QS_PORT=port)
         check_grpc_port(given)
+        require_tracing(given)
         listener = open_socket(given) if socket_fd is None else socket.socket(fileno=socket_fd)
         with closing(listener):
             address = address_of(given, port_of(listener))
@@ -104,6 +106,11 @@ def _server(settings: Settings, tell: Any) -> Any:
             if self.started:
                 self.was_started = True
                 tell()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # What waits in the queue of a socket that is closed is refused although it was sent.
+            await asyncio.sleep(settings.server.drain_s)
+            await super().shutdown(sockets)
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from qs.application.kernel.brokers import BrokerUnavailable
 from qs.infra.postgres.engine import create_engine
-from qs.interface.cli.findings import Finding, complaint
+from qs.interface.cli.findings import Finding, complaint, found, well
 from qs.making_brokers import make_event_broker, measure_backlog
 from qs.settings import Settings
 
@@ -24,10 +24,10 @@ async def broker_findings(settings: Settings) -> AsyncIterator[Finding]:
     broker = make_event_broker(settings)
     try:
         await broker.connect()
-        yield Finding(_SUBJECT, "ok", f"{mq.type} at {mq.host} takes events")
+        yield well(_SUBJECT, f"{mq.type} at {mq.host} takes events")
     except BrokerUnavailable as error:
         what = f"{mq.type} at {mq.host}: {complaint(_cause(error))}; events wait in the outbox"
-        yield Finding(_SUBJECT, "wrong", what, "start it, let this machine reach it, or correct mq")
+        yield found("broker.away", _SUBJECT, what)
     finally:
         await broker.aclose()
     async for finding in _in_database(settings):
@@ -40,30 +40,28 @@ async def _in_database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         waiting, dead = await measure_backlog(engine)
         if dead:
-            todo = "see `qs events replay --dead broker`"
-            yield Finding("broker backlog", "wrong", f"{dead} events were refused for good", todo)
+            yield found("broker.given_up", "broker backlog", f"{dead} events were refused for good")
         elif waiting > _MANY_BEHIND:
-            todo = "look whether a relay worker runs and the broker answers; nothing is lost meanwhile"
-            yield Finding("broker backlog", "note", f"{waiting} events are still to go out", todo)
+            yield found("broker.behind", "broker backlog", f"{waiting} events are still to go out")
         else:
-            yield Finding("broker backlog", "ok", f"{waiting} events are still to go out")
+            yield well("broker backlog", f"{waiting} events are still to go out")
         if settings.mq.accept_jobs:
             async with engine.connect() as connection:
-                found = await connection.scalar(_TENANT, {"named": settings.mq.tenant})
-            yield _accepting(settings, bool(found))
+                is_there = await connection.scalar(_TENANT, {"named": settings.mq.tenant})
+            yield _accepting(settings, is_active=bool(is_there))
     except Exception as error:  # noqa: BLE001 - whatever the server says is the finding
-        yield Finding("broker backlog", "wrong", complaint(error), "see database")
+        yield found("check.failed", "broker backlog", complaint(error))
     finally:
         await engine.dispose()
 
 
-def _accepting(settings: Settings, found: bool) -> Finding:
+def _accepting(settings: Settings, *, is_active: bool) -> Finding:
     queue = f"{settings.mq.prefix}.job-requests"
-    if not found:
+    if not is_active:
         what = f"mq.tenant is {settings.mq.tenant}, which is no active tenant; requests wait at the broker"
-        return Finding("mq.accept_jobs", "wrong", what, "correct mq.tenant, or make the tenant active")
+        return found("broker.unknown_tenant", "mq.accept_jobs", what)
     what = f"whoever may write to {queue} runs the jobs of tenant {settings.mq.tenant}"
-    return Finding("mq.accept_jobs", "note", what, "let only those write there who may")
+    return found("broker.accepts_jobs", "mq.accept_jobs", what)
 
 
 def _cause(error: BrokerUnavailable) -> Exception:

@@ -31,9 +31,11 @@ def sentence_of(error: BaseException) -> str | None:
 def _of_database(error: BaseException) -> str | None:
     from qs.infra.postgres.failures import DatabaseAway, translate
     from qs.infra.postgres.migrate import SchemaNewer
+    from qs.infra.postgres.migrations.running import MigrationBlocked
     from qs.infra.postgres.roles import RolesUnavailable
+    from qs.infra.postgres.upgrading import OldProcessesAtWork
 
-    if isinstance(error, RolesUnavailable | SchemaNewer):
+    if isinstance(error, RolesUnavailable | SchemaNewer | MigrationBlocked | OldProcessesAtWork):
         return str(error)
     cause = getattr(error, "orig", None) or error
     if getattr(cause, "sqlstate", None) == _UNDEFINED_TABLE:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 
 from qs.application.kernel.key_rotation import Standing
-from qs.interface.cli.findings import Finding, complaint
+from qs.interface.cli.findings import Finding, complaint, found, well
 from qs.settings import Settings
 
 
@@ -18,8 +18,7 @@ async def key_findings(settings: Settings) -> AsyncIterator[Finding]:
         rotation = container.key_rotation()
         stored, links = await rotation.standing(), await rotation.links()
     except Exception as error:  # noqa: BLE001 - whatever the server says is the finding
-        what = f"could not be looked at: {complaint(error)}"
-        yield Finding("secret keys", "note", what, "see what is said of the database")
+        yield found("keys.unseen", "secret keys", f"could not be looked at: {complaint(error)}")
         return
     finally:
         await close(container)
@@ -29,16 +28,14 @@ async def key_findings(settings: Settings) -> AsyncIterator[Finding]:
 
 def _of_rows(standing: Standing) -> Finding:
     current, *_ = standing.ring
-    left = {name: found for name in standing.rows if (found := standing.left(name))}
-    missing = {name: lost for name, found in left.items() if (lost := _lost(found, standing))}
+    left = {name: each for name in standing.rows if (each := standing.left(name))}
+    missing = {name: lost for name, each in left.items() if (lost := _lost(each, standing))}
     if missing:
         what = "not readable with any key of QS_SECRET_KEY: " + _told(missing)
-        todo = "add those keys to QS_SECRET_KEY again, behind the present one, then run `qs keys rotate`"
-        return Finding("secret keys", "wrong", what, todo)
+        return found("keys.lost", "secret keys", what)
     if left:
-        what = "under an older key: " + _told(left)
-        return Finding("secret keys", "note", what, "run `qs keys rotate` before a key leaves QS_SECRET_KEY")
-    return Finding("secret keys", "ok", f"everything that is encrypted is under {current}")
+        return found("keys.old", "secret keys", "under an older key: " + _told(left))
+    return well("secret keys", f"everything that is encrypted is under {current}")
 
 
 def _of_links(standing: Standing) -> Finding:
@@ -46,20 +43,18 @@ def _of_links(standing: Standing) -> Finding:
     left = standing.left(name)
     if lost := _lost(left, standing):
         what = "links that open nothing, since their key is gone: " + _told({name: lost})
-        todo = "add that key to QS_SECRET_KEY again, behind the present one, or issue the links again"
-        return Finding("entry links", "wrong", what, todo)
+        return found("links.lost", "entry links", what)
     if left:
-        what = "under an older key: " + _told({name: left})
-        return Finding("entry links", "note", what, "keep that key until these tasks have ended")
-    return Finding("entry links", "ok", f"all of open tasks are under {standing.ring[0]}")
+        return found("links.old", "entry links", "under an older key: " + _told({name: left}))
+    return well("entry links", f"all of open tasks are under {standing.ring[0]}")
 
 
-def _lost(found: Mapping[str, int], standing: Standing) -> dict[str, int]:
-    return {key: count for key, count in found.items() if key not in standing.ring}
+def _lost(counts: Mapping[str, int], standing: Standing) -> dict[str, int]:
+    return {key: count for key, count in counts.items() if key not in standing.ring}
 
 
 def _told(by_name: Mapping[str, Mapping[str, int]]) -> str:
     return "; ".join(
-        f"{name}: " + ", ".join(f"{count} under {key}" for key, count in sorted(found.items()))
-        for name, found in by_name.items()
+        f"{name}: " + ", ".join(f"{count} under {key}" for key, count in sorted(counts.items()))
+        for name, counts in by_name.items()
     )

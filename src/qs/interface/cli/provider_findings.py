@@ -10,7 +10,7 @@ from qs.infra.auth.provider_endpoint import ANYWHERE, NoAnswer, ProviderAnswer, 
 from qs.infra.auth.provider_keys import usable_keys
 from qs.infra.auth.provider_tokens import LEEWAY
 from qs.infra.http.guarded import GuardedClient
-from qs.interface.cli.findings import Finding
+from qs.interface.cli.findings import Finding, found, well
 from qs.settings import Settings
 from qs.settings.masking import mask_address
 
@@ -31,7 +31,8 @@ async def provider_findings(settings: Settings) -> AsyncIterator[Finding]:
     try:
         answer = await _ask(settings, ProviderEndpoint(client, url))
     except NoAnswer as failure:
-        yield Finding(_SUBJECT, "wrong", f"{mask_address(url)}: {_why(failure)}", _todo(settings, failure))
+        what = f"{mask_address(url)}: {_why(failure)}"
+        yield found("provider.away", _SUBJECT, what, _todo(settings, failure))
         return
     finally:
         await client.aclose()
@@ -69,25 +70,22 @@ def _todo(settings: Settings, failure: NoAnswer) -> str:
 
 
 def _keys(answer: ProviderAnswer) -> Finding:
-    found = [f"{kid} ({algorithm})" for (kid, algorithm), _ in usable_keys(answer.content)]
-    if not found:
-        todo = "let it sign with RS256, PS256, ES256 or EdDSA (RSA of 2048 bits or more) and publish kid; correct auth.jwks_url"
-        return Finding(_SUBJECT, "wrong", "answers, and has no key that may be used", todo)
-    more = f" and {len(found) - _SHOWN_KEYS} more" if len(found) > _SHOWN_KEYS else ""
-    return Finding(
-        _SUBJECT, "ok", f"answers, with keys that may be used: {', '.join(found[:_SHOWN_KEYS])}{more}"
-    )
+    keys = [f"{kid} ({algorithm})" for (kid, algorithm), _ in usable_keys(answer.content)]
+    if not keys:
+        return found("provider.no_keys", _SUBJECT, "answers, and has no key that may be used")
+    more = f" and {len(keys) - _SHOWN_KEYS} more" if len(keys) > _SHOWN_KEYS else ""
+    return well(_SUBJECT, f"answers, with keys that may be used: {', '.join(keys[:_SHOWN_KEYS])}{more}")
 
 
 def _introspection(answer: ProviderAnswer) -> Finding:
     active = answer.content.get("active")
     if active is False:
-        return Finding(_SUBJECT, "ok", "answers, and knows a made-up token for what it is")
+        return well(_SUBJECT, "answers, and knows a made-up token for what it is")
     if active is True:
         what = "says of a made-up token that it is active, so it tells good ones from bad ones no more"
     else:
         what = "answers, and not as RFC 7662 has it"
-    return Finding(_SUBJECT, "wrong", what, "correct auth.introspection_url")
+    return found("provider.useless", _SUBJECT, what)
 
 
 def _clock(told: datetime, asked_at: datetime, answered_at: datetime) -> Finding:
@@ -96,9 +94,6 @@ def _clock(told: datetime, asked_at: datetime, answered_at: datetime) -> Finding
     ahead, behind = told - answered_at, asked_at - (told + timedelta(seconds=1))
     gap = max(ahead, behind)
     if gap <= _NOTEWORTHY:
-        return Finding(subject, "ok", "agrees with this machine's")
+        return well(subject, "agrees with this machine's")
     what = f"{'+' if gap == ahead else '-'}{gap.total_seconds():.0f} s against this machine's"
-    todo = (
-        f"let both machines keep their time by NTP; from {LEEWAY.total_seconds():.0f} s on tokens are refused"
-    )
-    return Finding(subject, "wrong" if gap >= LEEWAY else "note", what, todo)
+    return found("provider.clock" if gap >= LEEWAY else "provider.clock_drift", subject, what)

@@ -22,7 +22,9 @@ app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 Platform = Annotated[
     bool,
-    typer.Option("--platform", help="For the duties and the scheduler of all tenants, and nothing else."),
+    typer.Option(
+        "--platform", help="For the duties, the scheduler and the metrics of all tenants, and nothing else."
+    ),
 ]
 
 

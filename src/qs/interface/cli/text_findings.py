@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from qs.interface.cli.findings import Finding
+from qs.interface.cli.findings import Finding, found, well
 from qs.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ async def text_findings(settings: Settings) -> AsyncIterator[Finding]:
         more = len(unusable) - _MOST_TOLD
         told = ", ".join(unusable[:_MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
         what = f"this release cannot send {told}; the built-in texts go out instead"
-        todo = "see `qs templates show`, then save corrected ones with `qs templates set`, or `qs templates reset`"
-        yield Finding("texts", "wrong", what, todo)
+        yield found("texts.unusable", "texts", what)
     else:
-        yield Finding("texts", "ok", f"all {own} of tenants can be sent" if own else "all are built in")
+        yield well("texts", f"all {own} of tenants can be sent" if own else "all are built in")
 
 
 async def _look(container: "Container") -> tuple[int, list[str]]:

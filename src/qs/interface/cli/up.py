@@ -18,6 +18,7 @@ from qs.interface.cli.output import Json, emit, fail, failing_plainly, note
 from qs.interface.cli.session import current_settings
 from qs.interface.cli.supervisor import Program, Supervisor, stop_on_signals
 from qs.interface.cli.worker import role_programs
+from qs.making_tracing import require_tracing
 from qs.settings import Settings
 
 app = typer.Typer()
@@ -53,6 +54,7 @@ def up(
         given = current_settings(QS_HOST=host, QS_PORT=port)
         configure_logging(given.log, "up", log_sql=given.database.log_sql)
         check_grpc_port(given)
+        require_tracing(given)
         listener = stack.enter_context(open_socket(given))
         ready = stack.enter_context(provisioned(given, ephemeral=ephemeral))
         asyncio.run(ensure_schema(ready))

@@ -9,6 +9,7 @@ import typer
 from qs.interface.cli.output import Json, emit, failing_plainly, misuse
 from qs.interface.cli.session import current_settings
 from qs.interface.cli.supervisor import Program, Supervisor, stop_on_signals
+from qs.making_tracing import require_tracing
 from qs.settings.checks import AVAILABLE_ROLES
 
 app = typer.Typer()
@@ -33,6 +34,7 @@ def worker(
     with failing_plainly():
         given = current_settings(QS_WORKER__ROLES=roles)
         configure_logging(given.log, "worker", log_sql=given.database.log_sql)
+        require_tracing(given)
         with provisioned(given) as ready:
             if is_embedded(given):
                 asyncio.run(ensure_schema(ready))

@@ -2,7 +2,7 @@
 
 Every handler declares one of ``opt={"public": True}`` and ``opt={"scope": "plans:read"}``, where several scopes in a
 tuple mean that any of them will do. ``opt={"scope": …, "platform": True}`` lets platform accounts in as well, which
-is for the duties and the scheduler. Behind a scope, ``request.user`` is the Principal; on a public route it is None.
+is for the duties, the scheduler and the metrics. Behind a scope, ``request.user`` is the Principal; on a public route it is None.
 """
 
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ async def require_scope(connection: ASGIConnection[Any, Any, Any, Any], handler:
 
     Raises:
         TooNarrow: the caller holds none of the scopes the route asks for.
-        PlatformAccountConfined: a platform account calls a route that is no duty's and not the scheduler's.
+        PlatformAccountConfined: a platform account calls a route that is not for it.
         RouteUndeclared: the route does not say who may call it.
     """
     if is_public(handler):

@@ -155,11 +155,11 @@ _MEDIA_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
 
 
 def metrics_handler(*, public: bool, **layers: Any) -> HTTPRouteHandler:
-    """``/metrics``, for everybody or for administrators only."""
+    """``/metrics``, for everybody or for holders of ``metrics:read``."""
 
     @get(
         "/metrics",
-        opt={"public": True} if public else {"scope": "admin"},
+        opt={"public": True} if public else {"scope": "metrics:read", "platform": True},
         media_type=_MEDIA_TYPE,
         include_in_schema=False,
         dependencies={
