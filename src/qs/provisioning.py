@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from qs.infra.postgres.migrate import current_revision, head_revision, require_known, upgrade
+from qs.infra.postgres.upgrading import upgrade_in_phase
 from qs.settings import Settings, SettingsError
 from qs.settings.keys import all_keys
 from qs.settings.sources import SHORT_FORMS
@@ -84,14 +84,13 @@ def migration_dsn(settings: Settings) -> str:
 
 
 async def ensure_schema(settings: Settings) -> bool:
-    """Brings the schema to this release's; whether there was anything to do. Raises SchemaNewer."""
-    dsn = migration_dsn(settings)
-    revision = await current_revision(dsn)
-    require_known(revision)
-    if revision == head_revision():
-        return False
-    await upgrade(dsn)
-    return True
+    """Brings the schema to this release's; whether there was anything to do. A later one that serves it may stay.
+
+    Raises:
+        SchemaNewer: a later release made the schema, and it does not serve this one.
+        OldProcessesAtWork: processes of an earlier release are connected that would not go on with it.
+    """
+    return bool(await upgrade_in_phase(migration_dsn(settings), None, tell=lambda line: None))
 
 
 def secret_key_file(settings: Settings) -> Path:

@@ -11,23 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qs.infra.embedded import Lease
 from qs.infra.postgres.drift import find_drift
 from qs.infra.postgres.engine import create_engine
-from qs.infra.postgres.migrate import current_revision, downgrade, head_revision, upgrade
+from qs.infra.postgres.migrate import current_revision, downgrade, upgrade
+from qs.infra.postgres.revisions import head_revision
 from qs.infra.postgres.roles import RolesUnavailable
-from tests.support import databases
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-async def empty_database(servers: Lease):
-    name = f"m{os.getpid()}_{id(object())}"
-    await _run(servers.database_url, f"CREATE DATABASE {name}")
-    yield databases.address(servers.database_url, name)
-    await databases.drop(servers.database_url, name)
 
 
 async def test_alembic_itself_brings_the_schema_up_from_the_root_of_the_repository(empty_database) -> None:
@@ -57,21 +48,29 @@ async def test_upgrades_that_start_at_once_wait_for_one_another(empty_database) 
 async def test_an_upgrade_waits_for_another_one_longer_than_it_waits_for_a_table(empty_database) -> None:
     other = await asyncpg.connect(empty_database)
     await other.execute("SELECT pg_advisory_lock(hashtextextended('qs.migrations', 0))")
-    upgrading = asyncio.create_task(upgrade(empty_database))
+    told: list[str] = []
+    upgrading = asyncio.create_task(upgrade(empty_database, tell=told.append))
 
     async def has_waited() -> bool:
         assert not upgrading.done(), upgrading.exception()
         found = await other.fetchval(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event = 'advisory' AND clock_timestamp() - query_start > interval '2.5 s')"
+            " AND application_name = 'qs-migrate' AND clock_timestamp() - backend_start > interval '2.5 s')"
         )
         return bool(found)
 
     await eventually(has_waited, within=60)
+    # Whoever builds an index concurrently would wait for its end.
+    holds_a_snapshot = await other.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'qs-migrate' AND backend_xmin IS NOT NULL"
+        " AND datname = current_database() AND clock_timestamp() - query_start > interval '0.1 s'"
+    )
     await other.close()
     await upgrading
 
     assert await current_revision(empty_database) == head_revision()
+    assert holds_a_snapshot == 0
+    assert told[0] == "another run of the migrations is at work; this one waits for it"
 
 
 async def test_a_login_that_may_neither_create_nor_become_the_roles_is_told_what_to_do(

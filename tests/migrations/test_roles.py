@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from qs.infra.embedded import Lease, discard, ensure
 from qs.infra.postgres.engine import create_engine
-from qs.infra.postgres.migrate import current_revision, head_revision, upgrade
+from qs.infra.postgres.migrate import current_revision, upgrade
+from qs.infra.postgres.revisions import head_revision
 from qs.infra.postgres.roles import ALL_ROLES, OWNER, RolesUnavailable
 from qs.interface.cli.database_findings import database_findings
 from tests.support import databases
@@ -109,5 +110,5 @@ async def test_the_doctor_tells_a_login_that_may_not_act_as_a_role_it_is_a_membe
         async for each in database_findings(make_settings(address, own_server.redis_url, tmp_path))
     }
 
-    assert found["database roles"].level == "wrong"
+    assert found["database roles"].code == "roles.unusable"
     assert found["database roles"].what == "served cannot act as qs_relay"

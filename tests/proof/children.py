@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.proof.forking import Hello, News, Order, send
 from tests.proof.traps import Trap
@@ -196,11 +197,13 @@ class Family:
         self._listening = asyncio.create_task(self._listen(), name="family")
         await asyncio.wait_for(self._ready, _PATIENCE_S)
 
-    async def start(self, role: str, trap: Trap | None = None, shift: timedelta = timedelta(0)) -> Child:
-        """A process that was just forked."""
+    async def start(
+        self, role: str, trap: Trap | None = None, shift: timedelta = timedelta(0), **terms: Any
+    ) -> Child:
+        """A process that was just forked; ``terms`` are further ones of an order."""
         child = Child(self, next(self._numbers), role, trap)
         self._children[child._number] = child
-        self.order(Order(child._number, role=role, trap=trap, shift=shift))
+        self.order(Order(child._number, role=role, trap=trap, shift=shift, **terms))
         await child.started()
         return child
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from qs.settings import Settings
 from tests.proof.traps import Trap
+from tests.support.releases import of_another_release
 
 __all__ = ["Hello", "News", "Order", "Trap", "receive", "send"]
 
@@ -56,6 +57,10 @@ class Order:
     trap: Trap | None = None
     shift: timedelta = timedelta(0)
     signal: int | None = None
+    port: int | None = None
+    """Where an API listens by itself, instead of at what all of its world share."""
+    head: str | None = None
+    """The newest revision of the schema that it knows, if that is not this release's."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,13 @@ class _Stem:
             os.close(other.reports)
             os.close(other.pidfd)
         report = lambda text: _ignore(os.write(writing, f"{text}\n".encode()))  # noqa: E731
-        with roles.clock_wrong_by(order.shift):
-            return roles.live(role, self.hello, self.listener, order.trap, report)
+        listener = self.listener
+        if order.port is not None:
+            listener.close()
+            listener = socket.create_server(("127.0.0.1", order.port), backlog=2048)
+        release = contextlib.nullcontext() if order.head is None else of_another_release(head=order.head)
+        with roles.clock_wrong_by(order.shift), release:
+            return roles.live(role, self.hello, listener, order.trap, report)
 
     def _hear(self, role: _Role) -> bool:
         """Whether there may be more to hear."""

@@ -37,7 +37,7 @@ from tests.proof.servers import Servers
         pytest.param(edits.edits, 0.05, id="edits", marks=pytest.mark.proof_long),
         pytest.param(nodes.nodes, 0.1, id="nodes", marks=pytest.mark.proof_long),
         pytest.param(paused_nodes.paused_nodes, 0.05, id="paused_nodes", marks=pytest.mark.proof_long),
-        pytest.param(rolling.rolling, 0.1, id="rolling"),
+        pytest.param(rolling.rolling, 0.05, id="rolling"),
     ],
 )
 async def test_a_scenario_on_a_small_scale_holds(

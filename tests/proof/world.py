@@ -166,9 +166,11 @@ class World:
         """As many messages may have been sent again: those that can be in the air when their process is killed."""
         return self.family.killed["notifications"] * self.settings.worker.concurrency
 
-    async def start(self, role: str, trap: Trap | None = None, shift: timedelta = timedelta(0)) -> Child:
-        """One more process in the role; its own clock is wrong by ``shift``."""
-        child = await self.family.start(role, trap, shift)
+    async def start(
+        self, role: str, trap: Trap | None = None, shift: timedelta = timedelta(0), **terms: Any
+    ) -> Child:
+        """One more process in the role; its own clock is wrong by ``shift``. ``terms`` are further ones of an order."""
+        child = await self.family.start(role, trap, shift, **terms)
         self.children.setdefault(role, []).append(child)
         return child
 
@@ -318,6 +320,9 @@ async def _synced(client: httpx.AsyncClient, kind: str, token: str) -> bool:
     answer = await client.post(
         f"/api/v1/statistics/sync/{kind}", headers={"Authorization": f"Bearer {token}"}
     )
+    if answer.status_code == 503 and answer.json()["error"] == "statistics.sync_taken_over":
+        # Its process came to nothing for so long that another one does it now.
+        return False
     assert answer.status_code == 200, f"the {kind} sync was answered {answer.status_code}: {answer.text}"
     return bool(answer.json()["data"]["status"] == "done")
 

@@ -190,6 +190,18 @@ def test_production_starts_with_what_every_container_is_told(
         assert not (set(SECRETS) & set(told))
     (job,) = jobs.values()
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["db", "upgrade", "--phase", "expand"]
+
+
+def test_contracting_comes_after_an_upgrade_and_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    manifests, _ = render({**LEAST, "migration": {"contract": True}}, tmp_path)
+
+    job = of_kind(manifests, "Job")["qs-contraction"]
+
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-upgrade"
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == [
+        "db", "upgrade", "--phase", "contract", "--wait", "600"
+    ]  # fmt: skip
 
 
 def test_the_api_is_asked_how_it_is_the_way_it_speaks(rendered: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Where the tables in the database and the tables the code knows have come apart."""
 
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SAWarning
 
 from qs.infra.postgres.metadata import metadata
 
@@ -24,7 +26,10 @@ def find_drift(connection: Connection) -> list[str]:
         if find_spec(name) is not None:
             import_module(name)
     context_options = {"compare_type": True, "include_object": _is_compared}
-    differences = compare_metadata(MigrationContext.configure(connection, opts=context_options), metadata)
+    with warnings.catch_warnings():
+        # A constraint that is not validated is reflected with an option that SQLAlchemy itself does not know.
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'", SAWarning)
+        differences = compare_metadata(MigrationContext.configure(connection, opts=context_options), metadata)
     return [_words(difference) for difference in differences]
 
 

@@ -1,24 +1,32 @@
 """Schema changes by Alembic, run from the installed package as well as from the repository."""
 
 import os
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable
+from datetime import timedelta
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, text
+from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.infra.postgres import revisions
 from qs.infra.postgres.engine import asyncpg_url, create_engine
+from qs.infra.postgres.revisions import Standing, known_revisions, read_standing
+
+PATIENCE = timedelta(minutes=10)
+"""How long a revision is tried again that does not get its locks."""
+
+Tell = Callable[[str], None]
+"""Hears what a person would like to know, a line each."""
 
 
 class SchemaNewer(Exception):
-    """The schema was made by a later release than this one, which would not know what to write."""
+    """The schema was made by a later release and does not serve this one, which would not know what to write."""
 
     def __init__(self, revision: str) -> None:
         super().__init__(
-            f"the database is at revision {revision}, which this release of qs does not know; "
+            f"the database is at revision {revision}, which does not serve this release of qs ({known_revisions()[0]}); "
             "install the release that made it, or restore a backup from before it was upgraded"
         )
 
@@ -38,69 +46,74 @@ def migration_url() -> URL:
     return asyncpg_url(dsn)
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
-    """An Alembic configuration that finds the migrations inside the package."""
+def alembic_config(connection: Connection | None = None, **run: object) -> Config:
+    """An Alembic configuration that finds the migrations inside the package; ``run`` are terms of migrations.running."""
     config = Config()
-    config.set_main_option(
-        "script_location", str(files("qs.infra.postgres") / "migrations").replace("%", "%%")
-    )
+    config.set_main_option("script_location", str(revisions.SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["run"] = run
     return config
 
 
-def _engine(dsn: str) -> AsyncEngine:
+def migration_engine(dsn: str) -> AsyncEngine:
+    """Connections of the login that migrates, acting as itself."""
     return create_engine(dsn, role=None, pooled=False, application_name="qs-migrate")
 
 
-async def upgrade(dsn: str, revision: str = "head") -> None:
-    """Brings the database at ``dsn`` to ``revision``, creating the roles where they are missing."""
-    engine = _engine(dsn)
+def _silently(line: str) -> None:
+    pass
+
+
+async def upgrade(
+    dsn: str, revision: str = "head", *, tell: Tell = _silently, patience: timedelta = PATIENCE
+) -> None:
+    """Brings the database at ``dsn`` to ``revision``, creating the roles where they are missing.
+
+    Nobody else waits longer than a second or so for a lock of this, however long it has to be tried.
+
+    Raises:
+        RolesUnavailable: the login can neither create the roles nor act as them.
+        MigrationBlocked: a revision did not get its locks within ``patience``; those before it are applied.
+    """
+    await _run(dsn, command.upgrade, revision, tell, patience)
+
+
+async def downgrade(
+    dsn: str, revision: str, *, tell: Tell = _silently, patience: timedelta = PATIENCE
+) -> None:
+    """Takes the database at ``dsn`` back to ``revision``; raises as ``upgrade`` does."""
+    await _run(dsn, command.downgrade, revision, tell, patience)
+
+
+async def _run(
+    dsn: str, verb: Callable[[Config, str], None], revision: str, tell: Tell, patience: timedelta
+) -> None:
+    engine = migration_engine(dsn)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), revision))
+            await connection.run_sync(
+                lambda sync: verb(alembic_config(sync, tell=tell, patience=patience), revision)
+            )
     finally:
         await engine.dispose()
 
 
-async def downgrade(dsn: str, revision: str) -> None:
-    """Takes the database at ``dsn`` back to ``revision``."""
-    engine = _engine(dsn)
+async def current_standing(dsn: str) -> Standing:
+    """Where the schema of the database is; at no revision where qs was never installed."""
+    engine = migration_engine(dsn)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), revision))
+            return await read_standing(connection)
     finally:
         await engine.dispose()
 
 
 async def current_revision(dsn: str) -> str | None:
     """The revision the database is at; None where qs was never installed."""
-    engine = _engine(dsn)
-    try:
-        async with engine.connect() as connection:
-            exists = await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-            if not exists:
-                return None
-            revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-            return revision
-    finally:
-        await engine.dispose()
-
-
-def head_revision() -> str:
-    """The newest revision this code knows."""
-    return known_revisions()[0]
+    return (await current_standing(dsn)).revision
 
 
 def require_known(revision: str | None) -> None:
     """Raises SchemaNewer for a revision that this code does not know."""
     if revision is not None and revision not in known_revisions():
         raise SchemaNewer(revision)
-
-
-@cache
-def known_revisions() -> tuple[str, ...]:
-    """All revisions this code knows, the newest first."""
-    from alembic.script import ScriptDirectory
-
-    scripts = ScriptDirectory.from_config(alembic_config())
-    return tuple(script.revision for script in scripts.walk_revisions())

@@ -11,7 +11,7 @@ from qs.infra.postgres.backup.manifest import DUMP, BackupUnusable, Manifest, re
 from qs.infra.postgres.backup.programs import find_program, run
 from qs.infra.postgres.committing import commit
 from qs.infra.postgres.engine import create_engine
-from qs.infra.postgres.migrate import known_revisions
+from qs.infra.postgres.revisions import known_revisions
 from qs.infra.postgres.roles import OWNER, prepare_roles
 
 # Counters are good under an epoch only. Those that a Redis still has are of a time that is not, so they get another.

@@ -10,6 +10,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# expand: code of the revision before goes on working. contract: it does not, and `needs` names the oldest that does.
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -12,6 +12,9 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+# Code from before it names the columns of the key that is dropped here.
+phase = "contract"
+needs = "0008"
 
 
 def upgrade() -> None:
