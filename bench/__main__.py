@@ -17,9 +17,12 @@ from bench import (
     http,
     idle,
     jobs,
+    large,
     lateness,
     memory,
     messages,
+    restore,
+    scale_works,
     sweep,
     venvs,
     webhook_deliveries,
@@ -54,10 +57,16 @@ _OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]]
         scene, options.schedulers, options.punctual, options.minutes, options.peers
     ),
     "idle": lambda scene, options: idle.idling(scene, options.schedules, options.seconds),
+    "large": lambda scene, options: large.growing_old(scene, options.tasks),
+    "restore": lambda scene, options: restore.moved(scene, options.tasks, options.rounds),
+    "scale": lambda scene, options: scale_works.scaling(
+        scene, _units(options), options.processes, options.rounds
+    ),
 }
 _NAMES = (*_CASES, *_OTHERS)
 # Those that take minutes whatever they are given are measured only when they are named.
-_SMALL = tuple(name for name in _NAMES if name not in ("lateness", "idle"))
+_LONG = ("lateness", "idle", "scale", "large", "restore")
+_SMALL = tuple(name for name in _NAMES if name not in _LONG)
 
 # Those that work on the database as it was kept, of which a cold copy can be made.
 _COLD = frozenset({"sweep", "expiry", "enrollment", "relay", "subscriber"})
@@ -107,13 +116,40 @@ def _schedulers(text: str) -> list[str]:
     return names
 
 
+def _works(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if unknown := set(names) - set(scale_works.WORKS):
+        known = ", ".join(scale_works.WORKS)
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}; choose from {known}")
+    return names
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(count) for count in text.split(",")]
+    if min(counts) < 1:
+        raise argparse.ArgumentTypeError("there must be one process at least")
+    return counts
+
+
+def _units(options: argparse.Namespace) -> Mapping[str, int]:
+    """How much of each work whose growth is measured."""
+    units = {
+        "reads": options.requests,
+        "enrollments": options.people,
+        "sweeps": options.due,
+        "executions": options.executions,
+        "messages": options.deliveries,
+    }
+    return {name: units[name] for name in options.works}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"which to run: {', '.join(_NAMES)}; all but lateness and idle without",
+        help=f"which to run: {', '.join(_NAMES)}; all but {', '.join(_LONG)} without",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--due", type=int, default=20_000, help="tasks moved in a round")
@@ -153,6 +189,21 @@ def main() -> None:
         type=Path,
         default=venvs.kept_in(),
         help="where the environments of peers are made and kept",
+    )
+    parser.add_argument(
+        "--works",
+        type=_works,
+        default=list(scale_works.WORKS),
+        help="what grows with the processes, with commas between them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=_counts,
+        default=[1, 2, 4],
+        help="how many of them there are, one after the other, with commas (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--tasks", type=int, default=1_000_000, help="how many there are in all, in large and restore"
     )
     parser.add_argument("--deliveries", type=int, default=20_000, help="webhook deliveries in a round")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")

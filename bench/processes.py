@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-_READY_WITHIN_S = 30.0
+_READY_WITHIN_S = 120.0
 # Longer than any of ours, or any peer, takes to end in good order.
 _ENDS_WITHIN_S = 40.0
 
@@ -18,19 +18,30 @@ _ENDS_WITHIN_S = 40.0
 @asynccontextmanager
 async def worker(role: str, environment: Mapping[str, str]) -> AsyncIterator[None]:
     """A worker of this role, as ``qs worker`` starts it."""
-    async with running([sys.executable, "-m", "workers", role], environment):
+    async with running(worker_command(role), environment):
         yield
+
+
+def worker_command(role: str) -> list[str]:
+    return [sys.executable, "-m", "workers", role]
 
 
 @asynccontextmanager
 async def served(application: str, environment: Mapping[str, str]) -> AsyncIterator[int]:
     """An ASGI application in one process of uvicorn, with the options of ``qs api``; gives its port."""
+    async with serving(application, environment) as (_, port):
+        yield port
+
+
+@asynccontextmanager
+async def serving(application: str, environment: Mapping[str, str]) -> AsyncIterator[tuple[int, int]]:
+    """The same; gives the process' id and its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [sys.executable, "-m", "bench.serve", application, str(listener.fileno())]
-        async with running(command, environment, listener.fileno()):
+        async with running(command, environment, listener.fileno()) as process:
             await _answers(port)
-            yield port
+            yield process.pid, port
 
 
 async def told(

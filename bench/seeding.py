@@ -8,13 +8,13 @@ import asyncpg
 from qs.infra.postgres.ids import new_id
 
 # UUIDv7 (RFC 9562) as the application would have made them from that millisecond on, each later than the last.
-_ID = """
+ID = """
 CREATE OR REPLACE FUNCTION pg_temp.id(since timestamptz, kind text, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
 RETURN CAST(lpad(to_hex(CAST(extract(epoch FROM since) * 1000 AS bigint) + n / 4096), 12, '0')
     || '7' || lpad(to_hex(n % 4096), 3, '0') || '8' || left(md5(kind || n || since), 15) AS uuid)
 """
 
-_TESTEES = """
+TESTEES = """
 WITH start AS (SELECT $2::timestamptz AS since)
 INSERT INTO testee (id, tenant_id, created_at, updated_at)
 SELECT pg_temp.id(since, 'testee', n), $1, since, since FROM start, generate_series(1, $3::bigint) n
@@ -48,7 +48,7 @@ SELECT pg_temp.id(since, 'task', n), $1, $4, pg_temp.id(since, 'enrollment', hol
 FROM planned ORDER BY n
 """
 
-_PLAN = """
+PLAN = """
 INSERT INTO plan (id, tenant_id, name, scale_code, schedule_type, interval, total_times, trigger_time, timezone, due_days,
     entry_ttl_days, catch_up_days, catch_up, notify_on_expiry, status, created_at, updated_at)
 VALUES ($1, $2, 'bench', 'PHQ-9', 'by_week', 1, 10, '19:00', 'Asia/Shanghai', 7, 7, 7, 'all', 'staff', 'active', $3, $3)
@@ -86,31 +86,37 @@ async def tenant(admin: asyncpg.Connection, slug: str) -> UUID:
 
 
 async def tasks(
-    admin: asyncpg.Connection, tenant_id: UUID, due: int, later: int, *, opened: bool = False
+    admin: asyncpg.Connection,
+    tenant_id: UUID,
+    due: int,
+    later: int,
+    *,
+    opened: bool = False,
+    vacuum: bool = True,
 ) -> None:
     """Tasks of one plan, ten to an enrollment: ``due`` ones planned an hour ago, ``later`` ones next month.
 
     With ``opened`` the due ones are opened and their entries ran out a minute ago. Rows lie as enrolling
-    puts them, so what is due together is scattered over the table.
+    puts them, so what is due together is scattered over the table. ``vacuum`` is for who seeds no more.
     """
     now, plan_id, total = datetime.now(UTC), new_id(), due + later
     people = -(-total // 10)
-    await admin.execute(_ID)
+    await admin.execute(ID)
     async with admin.transaction():
-        await _trust_references(admin)
-        await admin.execute(_PLAN, plan_id, tenant_id, now)
-        await admin.execute(_TESTEES, tenant_id, now, people)
+        await trust_references(admin)
+        await admin.execute(PLAN, plan_id, tenant_id, now)
+        await admin.execute(TESTEES, tenant_id, now, people)
         await admin.execute(_ENROLLMENTS, tenant_id, now, people, plan_id)
         await admin.execute(_TASKS, tenant_id, now, total, plan_id, due, opened)
-    for table in ("testee", "enrollment", "task"):
+    for table in ("testee", "enrollment", "task") if vacuum else ():
         await admin.execute(f"VACUUM ANALYZE {table}")
 
 
 async def testees(admin: asyncpg.Connection, tenant_id: UUID, count: int) -> list[UUID]:
     """Testees without an enrollment."""
     now = datetime.now(UTC)
-    await admin.execute(_ID)
-    rows = await admin.fetch(f"{_TESTEES} RETURNING id", tenant_id, now, count)
+    await admin.execute(ID)
+    rows = await admin.fetch(f"{TESTEES} RETURNING id", tenant_id, now, count)
     await admin.execute("VACUUM ANALYZE testee")
     return [row["id"] for row in rows]
 
@@ -118,7 +124,7 @@ async def testees(admin: asyncpg.Connection, tenant_id: UUID, count: int) -> lis
 async def events(admin: asyncpg.Connection, tenant_id: UUID, published: int, waiting: int) -> None:
     """Events in the outbox: ``published`` ones that everybody acknowledged, then ``waiting`` ones for the relay."""
     now = datetime.now(UTC) - timedelta(minutes=1)
-    await admin.execute(_ID)
+    await admin.execute(ID)
     await admin.execute(_EVENTS, tenant_id, now, published, waiting)
     await admin.execute("UPDATE relay_cursor SET assigned_through = $1, published_through = $1", published)
     await admin.execute(
@@ -128,7 +134,7 @@ async def events(admin: asyncpg.Connection, tenant_id: UUID, published: int, wai
     await admin.execute("VACUUM ANALYZE outbox")
 
 
-async def _trust_references(admin: asyncpg.Connection) -> None:
+async def trust_references(admin: asyncpg.Connection) -> None:
     """Until the end of the transaction nobody checks that what a row refers to exists, which it does."""
     await admin.execute("SET LOCAL session_replication_role = replica")
     await admin.execute("SET LOCAL work_mem = '256MB'")
