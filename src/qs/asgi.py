@@ -3,6 +3,7 @@
 Settings come from the environment and ``qs.yaml`` as for every command. Nothing is opened before the first request.
 """
 
+import asyncio
 import logging
 import os
 from functools import cache
@@ -10,17 +11,27 @@ from typing import Any
 
 from litestar import Litestar
 
-from qs.container import build_container, close
+from qs.container import Container, build_container, close
+from qs.interface.dashboard.routers import dashboard_routers
 from qs.interface.grpc.starting import grpc_beside
 from qs.interface.rest.app import create_app
 from qs.logs import configure_logging
+from qs.making_tracing import begin_tracing
 from qs.settings import Settings, load_settings
 
 
 def make_app(settings: Settings) -> Litestar:
     """The application of one process, which closes its container when it ends."""
     _silence_server_access_log()
-    return create_app(build_container(settings), close=close, beside=grpc_beside(settings))
+    end_tracing = begin_tracing(settings, "api")
+
+    async def end(container: Container) -> None:
+        await close(container)
+        await asyncio.to_thread(end_tracing)
+
+    return create_app(
+        build_container(settings), pages=dashboard_routers(), close=end, beside=grpc_beside(settings)
+    )
 
 
 @cache

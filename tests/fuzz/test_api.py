@@ -61,4 +61,6 @@ def test_every_operation_answers_as_its_schema_says(service: str, token: str, tm
     summary = done.stdout[done.stdout.rfind(" SUMMARY ") :]
     sys.stdout.write(f"\n{summary}\n")
     assert "passed" in summary, done.stdout[-2_000:]
-    assert time.monotonic() - started < _SECONDS - 60, f"ended before its last example: say a larger QS_FUZZ_SECONDS\n{summary}"
+    assert time.monotonic() - started < _SECONDS - 60, (
+        f"ended before its last example: say a larger QS_FUZZ_SECONDS\n{summary}"
+    )

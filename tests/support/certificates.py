@@ -10,15 +10,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(directory: Path, *, password: bytes | None = None) -> tuple[Path, Path]:
-    """The files of a certificate and its key, which ``password`` protects."""
+def make_certificate(
+    directory: Path, *, password: bytes | None = None, lasting: timedelta = timedelta(hours=1)
+) -> tuple[Path, Path]:
+    """The files of a certificate that ends after ``lasting``, and of its key, which ``password`` protects."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + lasting)
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
         )

@@ -9,6 +9,7 @@ from httpx import ASGITransport, AsyncClient
 from litestar import Litestar
 
 from qs.container import Container
+from qs.interface.dashboard.routers import dashboard_routers
 from qs.interface.rest.app import create_app
 
 _apps: dict[str, tuple[Litestar, str]] = {}
@@ -31,7 +32,7 @@ def app_over(container: Container) -> Litestar:
     test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
     app, used_by = _apps.get(made_from, (None, ""))
     if app is None or used_by == test:
-        app = create_app(container)
+        app = create_app(container, pages=dashboard_routers())
     else:
         for name in list(app.state):
             del app.state[name]

@@ -36,6 +36,7 @@ from qs.application.plan.keeping import TesteeKeeping
 from qs.application.plan.operating import TaskOperating
 from qs.application.plan.opting_out import OptingOut
 from qs.application.plan.reading import PlanReading
+from qs.application.plan.rehearsing import SteeringRehearsal
 from qs.application.plan.scheduling import TaskScheduling
 from qs.application.plan.steering import PlanSteering
 from qs.application.plan.sweep_report import Phase
@@ -83,6 +84,7 @@ from qs.infra.notification.present import RecordedPresent, SqlSendingUnitOfWork
 from qs.infra.notification.receipt_reading import PostedReceipts
 from qs.infra.notification.receipts import SqlWhereabouts
 from qs.infra.notification.samples import RecordedTaskSamples
+from qs.infra.notification.standing import SqlMessageStandings
 from qs.infra.notification.templates import SqlTemplateUnitOfWork
 from qs.infra.plan.across_tenants import SqlDueTenants, SqlTaskTenants
 from qs.infra.plan.entry_links import KeyedEntryGenerator
@@ -92,10 +94,12 @@ from qs.infra.plan.one_task import SqlOneTask
 from qs.infra.plan.opt_out_links import SealedOptOutLinks
 from qs.infra.plan.readers import OpenEntries, SqlPlanReader, SqlTesteeReader
 from qs.infra.plan.scale_mentions import SqlScaleMentions
+from qs.infra.plan.standing import SqlTaskStandings
 from qs.infra.plan.unit_of_work import PlanUnitsOfWork
 from qs.infra.postgres.audit_sealing import SqlUnsealedAudit
 from qs.infra.postgres.event_backlog import SqlEventBacklog
 from qs.infra.postgres.event_log import SqlEventLogUnitOfWork
+from qs.infra.postgres.event_standing import SqlEventStandings
 from qs.infra.postgres.failures import is_away
 from qs.infra.postgres.inbox import SqlDueAttempts
 from qs.infra.postgres.outbox_relay import SqlRelayOutbox
@@ -110,6 +114,7 @@ from qs.infra.scheduler.failing_jobs import SqlFailingJobs
 from qs.infra.scheduler.meter import RedisMeter
 from qs.infra.scheduler.nodes import NodeUnitsOfWork, SqlNodeBook
 from qs.infra.scheduler.service_conditions import SqlServiceConditions
+from qs.infra.scheduler.standing import SqlJobStandings
 from qs.infra.scheduler.unit_of_work import JobUnitsOfWork, SchedulerUnitsOfWork
 from qs.infra.webhook.disabled_endpoints import SqlDisabledEndpoints
 from qs.settings import Settings
@@ -149,6 +154,7 @@ class Container(Webhooks, Statistics):
         default_entry_ttl_days=settings.provided.entry.ttl_days,
     )
     plan_steering = providers.Singleton(PlanSteering, plan_uow)
+    steering_rehearsal = providers.Singleton(SteeringRehearsal, plan_uow)
     enrolling = providers.Singleton(Enrolling, plan_uow, new_id)
     bulk_enrolling = providers.Singleton(BulkEnrolling, plan_uow, new_id)
     task_scheduling = providers.Singleton(
@@ -207,6 +213,10 @@ class Container(Webhooks, Statistics):
     event_replay = providers.Singleton(EventReplay, _event_log_uow, event_streams, _envelopes)
     all_subscriptions = providers.Singleton(making_brokers.all_subscriptions, settings, subscriptions)
     event_backlog = providers.Singleton(SqlEventBacklog, engine, all_subscriptions)
+    event_standings = providers.Singleton(SqlEventStandings, engine, all_subscriptions)
+    task_standings = providers.Singleton(SqlTaskStandings, engine)
+    message_standings = providers.Singleton(SqlMessageStandings, engine)
+    job_standings = providers.Singleton(SqlJobStandings, engine)
     retention = providers.Singleton(
         RetentionService,
         providers.Singleton(SqlForgettableRows, engine, all_subscriptions),

@@ -11,6 +11,7 @@ from qs.application.identity.administering_service_accounts import ServiceAccoun
 from qs.application.identity.administering_tenants import TenantAdministration
 from qs.application.identity.administering_users import UserAdministration
 from qs.application.identity.bootstrapping import Bootstrap
+from qs.application.identity.browser_sessions import BrowserSessions
 from qs.application.identity.granting import ClientGranting
 from qs.application.identity.issuing import TokenIssuing
 from qs.application.identity.logging_in import Login, NoLogin
@@ -18,6 +19,7 @@ from qs.application.kernel.business_time import ClockAdvancing
 from qs.infra.auth.cipher import Cipher
 from qs.infra.auth.keys import Keyring
 from qs.infra.auth.passwords import Argon2Passwords
+from qs.infra.auth.sealed_sessions import SealedSessions
 from qs.infra.auth.secrets import KeyedSecrets
 from qs.infra.identity.directory import SqlAccountDirectory
 from qs.infra.identity.unit_of_work import IdentityUnitsOfWork
@@ -99,6 +101,13 @@ class Foundation(containers.DeclarativeContainer):
     _no_login = providers.Singleton(NoLogin)
     login = providers.Selector(
         settings.provided.auth.mode, builtin=_own_login, jwks=_no_login, introspection=_no_login
+    )
+    browser_sessions = providers.Singleton(
+        BrowserSessions,
+        login=login,
+        authentication=authentication,
+        seal=providers.Singleton(SealedSessions, providers.Singleton(Cipher, keyring, "browser_session")),
+        clock=system_time,
     )
     client_granting = providers.Singleton(
         ClientGranting,

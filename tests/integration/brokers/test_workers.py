@@ -70,12 +70,12 @@ async def test_the_relay_hands_events_to_the_broker_and_catches_up_when_it_was_a
         await eventually(lambda: are_there(40))
     there = [finding async for finding in broker_findings(with_broker)]
 
-    assert [(each.subject, each.level) for each in there] == [
+    assert [(each.subject, each.code) for each in there] == [
         ("message broker", "ok"),
         ("broker backlog", "ok"),
-        ("mq.accept_jobs", "note"),
+        ("mq.accept_jobs", "broker.accepts_jobs"),
     ]
-    assert (away[0].subject, away[0].level) == ("message broker", "wrong")
+    assert (away[0].subject, away[0].code) == ("message broker", "broker.away")
     assert "still to go out" in away[1].what
 
 

@@ -223,7 +223,7 @@ async def test_rows_that_no_key_opens_are_told_by_their_ids_and_left_as_they_are
 
 async def found(container: Container) -> dict[str, tuple[str, str]]:
     settings: Settings = container.settings()
-    return {each.subject: (each.level, each.what) async for each in key_findings(settings)}
+    return {each.subject: (each.code, each.what) async for each in key_findings(settings)}
 
 
 async def test_the_doctor_says_what_stands_under_an_older_or_a_missing_key(ring: Ring) -> None:
@@ -232,8 +232,8 @@ async def test_the_doctor_says_what_stands_under_an_older_or_a_missing_key(ring:
     everything, older, missing = [await found(ring(keys)) for keys in (OLD, f"{NEW},{OLD}", NEW)]
 
     assert everything["secret keys"][0] == "ok"
-    assert older["secret keys"] == ("note", "under an older key: testee.personal: 2 under old")
-    assert missing["secret keys"][0] == "wrong"
+    assert older["secret keys"] == ("keys.old", "under an older key: testee.personal: 2 under old")
+    assert missing["secret keys"][0] == "keys.lost"
     assert "testee.personal: 2 under old" in missing["secret keys"][1]
 
 
@@ -259,8 +259,8 @@ async def test_the_doctor_says_how_many_links_hang_on_an_older_or_a_missing_key(
     everything, older, missing = [await found(ring(keys)) for keys in (OLD, f"{NEW},{OLD}", NEW)]
 
     assert everything["entry links"][0] == "ok"
-    assert older["entry links"][0] == "note"
-    assert missing["entry links"][0] == "wrong"
+    assert older["entry links"][0] == "links.old"
+    assert missing["entry links"][0] == "links.lost"
     assert all("2 under old" in each["entry links"][1] for each in (older, missing))
 
 

@@ -38,6 +38,7 @@ WHERE i.indisprimary AND i.indrelid = $1::text::regclass
 # Cursors, clocks and processes of the whole installation; sys_crontab is filled by whoever runs it.
 OF_THE_INSTALLATION = {
     "alembic_version",
+    "schema_compatibility",
     "business_clock",
     "relay_cursor",
     "subscriber_cursor",

@@ -16,6 +16,7 @@ SHOW = "scheduler:read scheduler:run statistics:sync tasks:schedule platform"
 TABLE = {
     "GET /jobs": READ,
     "POST /jobs": WRITE,
+    "GET /jobs/recent": READ,
     "GET /jobs/total": READ,
     "POST /jobs/apply": WRITE,
     "GET /jobs/export": READ,

@@ -228,7 +228,7 @@ async def test_at_the_terminal_a_mail_of_any_tenant_came_back_and_the_doctor_see
     assert junk.returncode == 1
     assert "delivery status notification" in junk.stderr
     [finding] = [each for each in json.loads(doctor.stdout)["findings"] if each["subject"] == "channel sms"]
-    assert (finding["level"], "410" in finding["what"]) == ("wrong", True)
+    assert (finding["code"], "410" in finding["what"]) == ("channel.gone", True)
     assert "notification.sms.url" in finding["todo"]
 
 

@@ -164,11 +164,11 @@ async def test_a_text_of_an_earlier_release_does_not_keep_messages_back(api, cli
     assert pointers(refused, "template.unusable", 409) == []
     assert data(await api.post(f"{INVITATION}/preview", json={}))["subject"] == sent["subject"]
     [finding] = [each async for each in text_findings(container.settings())]
-    assert finding.level == "wrong"
+    assert finding.code == "texts.unusable"
     assert "cannot send task_opened/en of default;" in finding.what
     await api.delete(INVITATION)
     [finding] = [each async for each in text_findings(container.settings())]
-    assert (finding.level, finding.what) == ("ok", "all are built in")
+    assert (finding.severity, finding.what) == ("ok", "all are built in")
 
 
 async def test_a_preview_shows_a_real_task_without_its_link_and_name_and_keeps_nothing(api, clinic, truth):

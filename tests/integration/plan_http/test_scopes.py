@@ -18,6 +18,7 @@ TABLE = {
     "POST /plans/enroll": "plans:write",
     "POST /plans/{plan_id}/enrollments/bulk": "plans:write",
     "GET /plans/{plan_id}/enrollments": "plans:read",
+    "GET /plans/{plan_id}/grid": "tasks:read",
     "GET /plans/{plan_id}/tasks": "tasks:read",
     "POST /plans/{plan_id}/testees/{testee_id}/terminate": "plans:write",
     "GET /enrollments/{enrollment_id}": "plans:read",

@@ -19,6 +19,7 @@ from qs.domain.scheduler.errors import ShuttingDown
 from qs.domain.scheduler.execution import FiredBy
 from qs.infra.postgres.engine import create_engine
 from qs.infra.postgres.heartbeats import Heartbeat
+from qs.infra.postgres.revisions import head_revision
 from qs.interface.rest import health
 from qs.interface.rest.app import create_app
 from qs.interface.rest.health import PROBE_SECONDS, find_faults
@@ -109,7 +110,7 @@ async def test_a_schema_that_is_behind_is_named_with_what_to_do(
     assert "qs db upgrade" in missing["errors"][0]["detail"]
 
 
-async def test_a_schema_that_is_ahead_asks_for_the_new_release(
+async def test_a_schema_that_is_ahead_and_serves_this_release_is_as_good_as_its_own(
     stranger: AsyncClient, database_url: str
 ) -> None:
     owner = create_engine(database_url, role=None, pooled=False)
@@ -118,9 +119,30 @@ async def test_a_schema_that_is_ahead_asks_for_the_new_release(
 
     ahead = await stranger.get("/health/ready")
 
+    assert (ahead.status_code, ahead.json()["data"]["checks"]["migrations"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE schema_compatibility SET minimum = '9998'", "serves releases from 9998 on"),
+        ("DROP TABLE schema_compatibility", "does not say which releases it serves"),
+    ],
+)
+async def test_a_schema_that_is_ahead_and_does_not_serve_this_release_asks_for_the_new_one(
+    stranger: AsyncClient, database_url: str, statement: str, told: str
+) -> None:
+    owner = create_engine(database_url, role=None, pooled=False)
+    async with owner.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text(statement))
+
+    ahead = await stranger.get("/health/ready")
+
     assert ahead.status_code == 503
     assert {each["pointer"]: each["detail"] for each in ahead.json()["errors"]} == {
-        "/migrations": "the schema is newer than this process; start the new release"
+        "/migrations": f"the schema is newer than this process: it is at 9999 and {told}, this one is of "
+        f"{head_revision()}; start the new release"
     }
 
 

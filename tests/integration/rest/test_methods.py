@@ -174,20 +174,6 @@ async def test_requests_are_counted_by_route_and_not_by_path(client: AsyncClient
     assert "BREW" not in text
 
 
-async def test_metrics_are_for_administrators_unless_the_settings_open_them(
-    stranger: AsyncClient, token: Token, settings: Settings
-) -> None:
-    reader = {"Authorization": f"Bearer {await token('plans:read')}"}
-
-    assert (await stranger.get("/metrics")).status_code == 401
-    assert (await stranger.get("/metrics", headers=reader)).status_code == 403
-
-    container = build_container(replace(settings, server=replace(settings.server, metrics_public=True)))
-    async with serving(create_app(container, controllers=[])) as client:
-        assert (await client.get("/metrics")).status_code == 200
-    await close(container)
-
-
 async def test_other_origins_may_call_only_when_they_are_named(settings: Settings) -> None:
     page = "https://app.example.org"
     container = build_container(replace(settings, server=replace(settings.server, cors_origins=(page,))))

@@ -10,6 +10,7 @@ import structlog
 
 from qs.application.identity.pacing import Pacing
 from qs.application.identity.ports import (
+    AccessToken,
     AccessTokens,
     AccountDirectory,
     IdentityUnitOfWork,
@@ -123,6 +124,28 @@ class Login:
             await uow.commit("login.refresh")
         return tokens
 
+    async def renew_access(self, refresh_token: str) -> AccessToken:
+        """A new access token of the session whose refresh token is still unused; the refresh token stays as it is.
+
+        For sessions whose refresh token never leaves us (browser_sessions.py), where several requests may need a new
+        access token at once.
+
+        Raises:
+            RefreshTokenInvalid: unknown, expired, used, ended, or of somebody who may not enter any more.
+        """
+        found = await self._directory.refresh_token(self._secrets.digests(refresh_token))
+        if found is None:
+            raise RefreshTokenInvalid
+        tenant_id, token_id = found
+        async with self._unit_of_work(tenant_id) as uow:
+            token, user = await self._locked(uow, token_id)
+        now = self._clock()
+        if token.standing(now) is not Standing.USABLE or not user.is_enabled:
+            raise RefreshTokenInvalid
+        return self._access_tokens.issue(
+            _principal(user), ttl=self._terms.access_ttl, now=now, session_id=token.family
+        )
+
     async def log_out(self, refresh_token: str) -> None:
         """The session of the token is over: its refresh tokens at once, its access tokens within 3 s.
 
@@ -202,6 +225,9 @@ class NoLogin:
         raise LoginElsewhere
 
     async def refresh(self, refresh_token: str) -> SessionTokens:
+        raise LoginElsewhere
+
+    async def renew_access(self, refresh_token: str) -> AccessToken:
         raise LoginElsewhere
 
     async def log_out(self, refresh_token: str) -> None:

@@ -71,6 +71,19 @@ class PlanReading:
             await found_plan(uow, plan_id)
             return await uow.enrollments.list(plan_id, page, status)
 
+    async def grid(
+        self, tenant_id: UUID, plan_id: UUID, page: Page, status: str | None = None
+    ) -> tuple[Sequence[tuple[Enrollment, Sequence[AssessmentTask]]], int]:
+        """Enrollments as ``enrollments`` lists them, each with its tasks by seq."""
+        async with self._uow(tenant_id) as uow:
+            await found_plan(uow, plan_id)
+            enrollments, total = await uow.enrollments.list(plan_id, page, status)
+            tasks = await uow.tasks.of_enrollments([enrollment.id for enrollment in enrollments])
+        rows: dict[UUID, list[AssessmentTask]] = {enrollment.id: [] for enrollment in enrollments}
+        for task in tasks:
+            rows[task.enrollment_id].append(task)
+        return [(enrollment, rows[enrollment.id]) for enrollment in enrollments], total
+
     async def task(self, tenant_id: UUID, task_id: UUID) -> AssessmentTask:
         task = await self._one_task(tenant_id, task_id)
         if task is None:

@@ -63,16 +63,8 @@ class PlanSteering:
             if plan.resume(policy, now):
                 assert paused_at is not None
                 await require_room(uow.quotas, Quota.ACTIVE_PLANS, uow.plans.count_active)
-
-                def change(
-                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], _: datetime
-                ) -> list[AssessmentTask]:
-                    if enrollment.status is not EnrollmentStatus.ACTIVE:
-                        return []
-                    return resume_tasks(plan, enrollment, tasks, policy, paused_at, now, actor)
-
                 if policy is not ResumePolicy.KEEP:
-                    await _each_live(uow, plan.id, change)
+                    await _each_live(uow, plan.id, resuming(plan, policy, paused_at, now, actor))
                 await _save(uow, plan, "plan.resumed", actor, policy=policy.value)
         return plan
 
@@ -83,16 +75,7 @@ class PlanSteering:
         async with self._uow(tenant_id) as uow:
             plan, now = await _locked(uow, plan_id, version)
             if plan.finish(now):
-
-                def change(
-                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
-                ) -> list[AssessmentTask]:
-                    ended = [task for task in tasks if task.cancel("plan_finished", now, actor)]
-                    enrollment.settle(len(ended), now)
-                    enrollment.close(now)
-                    return ended
-
-                await _each_live(uow, plan.id, change)
+                await _each_live(uow, plan.id, finishing(actor))
                 await _save(uow, plan, "plan.finished", actor)
         return plan
 
@@ -103,15 +86,7 @@ class PlanSteering:
         async with self._uow(tenant_id) as uow:
             plan, now = await _locked(uow, plan_id, version)
             if plan.cancel(now):
-
-                def change(
-                    enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
-                ) -> list[AssessmentTask]:
-                    ended = [task for task in tasks if task.cancel("plan_canceled", now, actor)]
-                    enrollment.terminate("plan_canceled", now)
-                    return ended
-
-                await _each_live(uow, plan.id, change)
+                await _each_live(uow, plan.id, canceling(actor))
                 await _save(uow, plan, "plan.canceled", actor)
         return plan
 
@@ -198,6 +173,46 @@ async def terminate_enrollment(
 
 Changing = Callable[[Enrollment, Sequence[AssessmentTask], datetime], list[AssessmentTask]]
 """What a command does at the given instant to one enrollment and its pending and opened tasks."""
+
+
+def resuming(
+    plan: AssessmentPlan, policy: ResumePolicy, paused_at: datetime, now: datetime, actor: str
+) -> Changing:
+    """What resuming the plan does; enrollments that were paused by themselves stay as they are."""
+
+    def change(enrollment: Enrollment, tasks: Sequence[AssessmentTask], _: datetime) -> list[AssessmentTask]:
+        if enrollment.status is not EnrollmentStatus.ACTIVE:
+            return []
+        return resume_tasks(plan, enrollment, tasks, policy, paused_at, now, actor)
+
+    return change
+
+
+def finishing(actor: str) -> Changing:
+    """What finishing a plan does: the enrollment closes without what is left of it."""
+
+    def change(
+        enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
+    ) -> list[AssessmentTask]:
+        ended = [task for task in tasks if task.cancel("plan_finished", now, actor)]
+        enrollment.settle(len(ended), now)
+        enrollment.close(now)
+        return ended
+
+    return change
+
+
+def canceling(actor: str) -> Changing:
+    """What canceling a plan does: the enrollment is terminated."""
+
+    def change(
+        enrollment: Enrollment, tasks: Sequence[AssessmentTask], now: datetime
+    ) -> list[AssessmentTask]:
+        ended = [task for task in tasks if task.cancel("plan_canceled", now, actor)]
+        enrollment.terminate("plan_canceled", now)
+        return ended
+
+    return change
 
 
 async def _each_live(uow: PlanUnitOfWork, plan_id: UUID, change: Changing) -> None:

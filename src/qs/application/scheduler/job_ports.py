@@ -268,6 +268,12 @@ class RunRepository(Protocol):
         """The newest execution of each job that has one."""
         ...
 
+    async def recent(
+        self, job_ids: Iterable[UUID], size: int
+    ) -> Mapping[UUID, Sequence[tuple[UUID, RunStatus]]]:
+        """Of each job that ran the newest ``size`` executions with their states, the oldest first."""
+        ...
+
     async def attempts(self, execution_id: UUID) -> Sequence[Mapping[str, Any]]: ...
 
     async def append_output(self, pieces: Sequence[PlacedOutput]) -> None:

@@ -15,7 +15,7 @@ from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.errors import CalendarAbsent, ExecutionAbsent, JobAbsent
 from qs.domain.scheduler.job import Job, JobStatus
-from qs.domain.scheduler.job_execution import JobExecution
+from qs.domain.scheduler.job_execution import JobExecution, RunStatus
 from qs.domain.scheduler.triggers import Occurrence, Trigger, TriggerSpec, preview, read_trigger, words
 
 # Any id will do where nothing is stored: only `H` depends on it.
@@ -106,6 +106,13 @@ class JobReading:
             for status in JobStatus:
                 counts[status.value] = await uow.jobs.count(JobFilter(status=status))
         return counts
+
+    async def recent(
+        self, tenant_id: UUID, job_ids: Sequence[UUID], size: int
+    ) -> Mapping[UUID, Sequence[tuple[UUID, RunStatus]]]:
+        """How the newest executions of each job went, the oldest first; jobs that never ran are left out."""
+        async with self._unit_of_work(tenant_id) as uow:
+            return await uow.runs.recent(job_ids, size)
 
     async def now(self, tenant_id: UUID) -> datetime:
         """The time that jobs are created at, which is the database's."""

@@ -25,10 +25,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What happens next; ``at`` is None where that waits for somebody's decision."""
+    """What happens next; ``at`` is None where that waits for somebody's decision.
+
+    ``code`` names the kind of it, for those who say it in words of their own.
+    """
 
     at: datetime | None
     what: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,31 +111,31 @@ def _next(
 ) -> Iterable[Next]:
     if task.status is TaskStatus.OPENED:
         if task.admission(now) is Admission.OPEN:
-            yield Next(None, "waits for the answer")
-            yield Next(task.expires_at, "expires if it is not answered")
+            yield Next(None, "waits for the answer", "answer")
+            yield Next(task.expires_at, "expires if it is not answered", "expiry")
         else:
-            yield Next(now, "is marked expired by the next sweep; its link is dead already")
+            yield Next(now, "is marked expired by the next sweep; its link is dead already", "expiry_due")
     if task.status is not TaskStatus.PENDING:
         return
     if plan.status is PlanStatus.PAUSED:
-        yield Next(None, "waits until the plan is resumed")
+        yield Next(None, "waits until the plan is resumed", "plan_paused")
     elif enrollment.status is EnrollmentStatus.PAUSED:
-        yield Next(None, "waits until the enrollment is resumed")
+        yield Next(None, "waits until the enrollment is resumed", "enrollment_paused")
     elif now < task.planned_at:
-        yield Next(task.planned_at, "is opened by the first sweep from then on")
+        yield Next(task.planned_at, "is opened by the first sweep from then on", "opening")
         if task.closes_at is not None:
-            yield Next(task.closes_at, "is missed if no sweep has opened it by then")
+            yield Next(task.closes_at, "is missed if no sweep has opened it by then", "missing")
     elif task.last_error is not None:
         again = (
             f"is tried again by the sweep; {task.attempts} attempts failed, the last with {task.last_error}"
         )
-        yield Next(max(task.next_attempt_at or now, now), again)
+        yield Next(max(task.next_attempt_at or now, now), again, "retry")
     elif not task.is_in_window(now):
-        yield Next(now, "is marked missed by the next sweep")
+        yield Next(now, "is marked missed by the next sweep", "missing_due")
     elif plan.terms.catch_up is CatchUp.LATEST and _is_superseded(task, siblings, now):
-        yield Next(now, "is marked missed by the next sweep, since a newer one is due")
+        yield Next(now, "is marked missed by the next sweep, since a newer one is due", "superseded")
     else:
-        yield Next(now, "is opened by the next sweep")
+        yield Next(now, "is opened by the next sweep", "opening_due")
 
 
 def _is_superseded(task: AssessmentTask, siblings: Iterable[AssessmentTask], now: datetime) -> bool:

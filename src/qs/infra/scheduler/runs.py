@@ -106,6 +106,13 @@ SELECT r.* FROM unnest(CAST(:jobs AS uuid[])) AS j(job_id), LATERAL (
     SELECT {RUN_COLUMNS} FROM job_execution WHERE tenant_id = :tenant AND job_id = j.job_id ORDER BY id DESC LIMIT 1
 ) AS r"""  # noqa: S608
 )
+_RECENT = text(
+    """
+SELECT r.job_id, r.id, r.status FROM unnest(CAST(:jobs AS uuid[])) AS j(job_id), LATERAL (
+    SELECT job_id, id, status FROM job_execution WHERE tenant_id = :tenant AND job_id = j.job_id
+    ORDER BY id DESC LIMIT :size
+) AS r ORDER BY r.job_id, r.id"""
+)
 _APPEND = text(
     """
 INSERT INTO job_output (tenant_id, execution_id, position, attempt, stream, data)
@@ -246,6 +253,15 @@ class SqlRuns(SqlHolding):
     async def latest(self, job_ids: Iterable[UUID]) -> Mapping[UUID, JobExecution]:
         rows = await self._connection.execute(_LATEST, {"tenant": self._tenant_id, "jobs": list(job_ids)})
         return {row.job_id: run_of(row) for row in rows}
+
+    async def recent(
+        self, job_ids: Iterable[UUID], size: int
+    ) -> Mapping[UUID, Sequence[tuple[UUID, RunStatus]]]:
+        found: dict[UUID, list[tuple[UUID, RunStatus]]] = {}
+        given = {"tenant": self._tenant_id, "jobs": list(job_ids), "size": size}
+        for row in await self._connection.execute(_RECENT, given):
+            found.setdefault(row.job_id, []).append((row.id, RunStatus(row.status)))
+        return found
 
     async def attempts(self, execution_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = await self._connection.execute(

@@ -43,7 +43,17 @@ from qs.interface.rest.scheduler.ecron_runs import results_router
 from qs.interface.rest.slashes import route_escaped_slashes
 
 API_PREFIX = "/api/v1"
-CONTEXTS = ("identity", "plan", "statistics", "events", "notifications", "webhooks", "scheduler", "audit")
+CONTEXTS = (
+    "identity",
+    "plan",
+    "statistics",
+    "events",
+    "notifications",
+    "webhooks",
+    "scheduler",
+    "audit",
+    "overview",
+)
 
 Close = Callable[[Any], Awaitable[None]]
 Beside = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -60,10 +70,12 @@ def create_app(
     container: Any,
     *,
     controllers: Sequence[ControllerRouterHandler] | None = None,
+    pages: Sequence[ControllerRouterHandler] = (),
     close: Close | None = None,
     beside: Sequence[Beside] = (),
 ) -> Litestar:
-    """The application over a container; ``controllers`` stand in for all contexts', under ``/api/v1``.
+    """The application over a container; ``controllers`` stand in for all contexts', under ``/api/v1``. ``pages`` are for
+    people, beside the API.
 
     ``close`` is awaited with the container when the application ends. What is ``beside`` it lives in the same process:
     entered when it starts, left before ``close``.
@@ -79,7 +91,7 @@ def create_app(
     if (path := settings.scheduler.results_path) is not None and controllers is None:
         documented.append(results_router(path))
     app = Litestar(
-        [*documented, _metrics(server.metrics_public), schema_router(documented)],
+        [*documented, *pages, _metrics(server.metrics_public), schema_router(documented)],
         request_class=JsonRequest,
         request_max_body_size=BODY_BYTES,
         before_request=check.check,

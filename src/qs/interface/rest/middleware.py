@@ -18,6 +18,7 @@ from qs.interface.rest import access_log, metrics
 from qs.interface.rest.cors import CorsPolicy, Header
 from qs.interface.rest.limits import ANSWERED
 from qs.interface.rest.proxies import TrustedProxies
+from qs.interface.rest.request_spans import request_span
 from qs.interface.rest.slashes import hide_slashes
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
@@ -39,13 +40,16 @@ _SAYS_MORE = frozenset({b"etag", b"allow", *(name for name, _ in _DEFAULTS)})
 
 
 class Edge:
-    """Request id in and out, the real client, HEAD as GET, CORS, security headers, one metric and one log line."""
+    """Request id in and out, the real client, HEAD as GET, CORS, security headers, one metric, one log line, one span."""
 
     def __init__(
         self, app: ASGIApp, proxies: TrustedProxies, cors: CorsPolicy, methods: Mapping[str, Iterable[str]]
     ) -> None:
-        """``methods`` are those of each route by its template, as litestar's own OPTIONS forgets some of them."""
-        self._app = app
+        """``methods`` are those of each route by its template, as litestar's own OPTIONS forgets some of them.
+
+        ``inner`` answers what comes from within this process, where all of this was done already.
+        """
+        self.inner = app
         self._proxies = proxies
         self._cors = cors
         self._methods = methods
@@ -53,7 +57,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Any = scope
         if request["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         method, path = request["method"], request["path"]
         if method == "HEAD":
@@ -70,16 +74,24 @@ class Edge:
         token = request_id.set(exchange.id)
         bind_contextvars(request_id=exchange.id)
         try:
+            with request_span(request, method, exchange):
+                await self._serve(request, method, path, receive, exchange)
+        finally:
+            unbind_contextvars("request_id")
+            request_id.reset(token)
+
+    async def _serve(
+        self, request: Any, method: str, path: str, receive: Receive, exchange: "_Exchange"
+    ) -> None:
+        try:
             if self._cors and method == "OPTIONS" and (preflight := exchange.preflight()) is not None:
                 await exchange.answer_preflight(preflight)
             else:
-                await self._app(request, receive, exchange.send)
+                await self.inner(request, receive, exchange.send)
         finally:
             duration = perf_counter() - exchange.started
             metrics.requests.observe(method, request.get("path_template"), exchange.status, duration)
             access_log.record(request, method, path, exchange.status, duration)
-            unbind_contextvars("request_id")
-            request_id.reset(token)
 
 
 class _Exchange:

@@ -14,7 +14,7 @@ from qs.application.plan.steering import Termination
 from qs.domain.kernel.errors import Problem
 from qs.domain.plan.enrollment import Enrollment, EnrollmentStatus
 from qs.domain.plan.schedule import InvalidStartDate, Shift, read_start_date
-from qs.domain.plan.task import AssessmentTask
+from qs.domain.plan.task import AssessmentTask, TaskStatus
 from qs.interface.rest.bodies import Body, ExternalId
 from qs.interface.rest.parsing import refuse
 from qs.interface.rest.plan.task_dto import Note, ReasonCode, TaskView, task_views
@@ -96,6 +96,35 @@ class EnrollmentWithTasks(EnrollmentView):
     def with_tasks(cls, enrollment: Enrollment, tasks: Sequence[AssessmentTask]) -> "EnrollmentWithTasks":
         values = [*_values(enrollment), task_views(tasks)]
         return cls(*values)
+
+
+class GridTask(Struct):
+    id: UUID
+    seq: int
+    status: TaskStatus
+    planned_at: datetime
+
+
+class GridRow(Struct):
+    """An enrollment and, in order, how its tasks stand."""
+
+    enrollment_id: UUID
+    testee_id: UUID
+    round: int
+    start_date: date
+    status: EnrollmentStatus
+    tasks: list[GridTask]
+
+    @classmethod
+    def of(cls, enrollment: Enrollment, tasks: Sequence[AssessmentTask]) -> "GridRow":
+        return cls(
+            enrollment.id,
+            enrollment.testee_id,
+            enrollment.round,
+            enrollment.start_date,
+            enrollment.status,
+            [GridTask(task.id, task.seq, task.status, task.planned_at) for task in tasks],
+        )
 
 
 class JoinedView(Struct):

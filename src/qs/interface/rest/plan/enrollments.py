@@ -21,6 +21,7 @@ from qs.interface.rest.plan.enrollment_dto import (
     EnrollBody,
     EnrollmentView,
     EnrollmentWithTasks,
+    GridRow,
     JoinedView,
     TerminateBody,
     TerminationView,
@@ -95,6 +96,26 @@ class PlanEnrollmentController(Controller):
             request.user.home_tenant, plan_named(plan_id), PageOf(paging.page, paging.page_size), status
         )
         items = [EnrollmentView.of(enrollment) for enrollment in enrollments]
+        return success(Page(items, total, paging.page, paging.page_size))
+
+    @get(
+        "/{plan_id:str}/grid",
+        opt={"scope": "tasks:read"},
+        summary="Show how the tasks of a plan's testees stand",
+    )
+    async def grid(
+        self,
+        plan_id: PlanPath,
+        request: Request[Principal, Any, Any],
+        reading: Given[PlanReading],
+        paging: Given[PageRequest],
+        status: FromQuery[EnrollmentFilter | None] = None,
+    ) -> Response[Success[Page[GridRow]]]:
+        """A row for each enrollment, newest first, with one cell for each of its occasions."""
+        rows, total = await reading.grid(
+            request.user.home_tenant, plan_named(plan_id), PageOf(paging.page, paging.page_size), status
+        )
+        items = [GridRow.of(enrollment, tasks) for enrollment, tasks in rows]
         return success(Page(items, total, paging.page, paging.page_size))
 
     @get(

@@ -10,9 +10,10 @@ from msgspec import Meta
 from qs.application.plan.authoring import PlanAuthoring
 from qs.application.plan.ports import Page as PageOf
 from qs.application.plan.reading import PlanReading
+from qs.application.plan.rehearsing import Steer, SteeringRehearsal
 from qs.application.plan.steering import PlanSteering
 from qs.domain.identity.principal import Principal
-from qs.domain.plan.plan import PlanStatus
+from qs.domain.plan.plan import PlanStatus, ResumePolicy
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.etags import versioned
@@ -43,7 +44,10 @@ PreviewRequest = Annotated[
 ]
 ResumeRequest = Annotated[ResumeBody | None, a_body_like(policy="shift")]
 ScaleFilter = Annotated[str, Meta(min_length=1, max_length=64, description="Only plans of this scale.")]
-DryRun = Annotated[bool, Meta(description="Answer what the edit would do, and change nothing.")]
+DryRun = Annotated[bool, Meta(description="Answer what it would do, and change nothing.")]
+_OR_REHEARSED = {
+    200: ResponseSpec(Success[PlanView | EditView], description="The plan, or what would change.")
+}
 
 
 class PlanController(Controller):
@@ -52,6 +56,7 @@ class PlanController(Controller):
     dependencies = {  # noqa: RUF012 - litestar's way to declare
         "authoring": given("plan_authoring"),
         "steering": given("plan_steering"),
+        "rehearsal": given("steering_rehearsal"),
         "reading": given("plan_reading"),
         "paging": counted_pages,
     }
@@ -105,9 +110,7 @@ class PlanController(Controller):
         "/{plan_id:str}",
         opt=WRITE,
         summary="Edit a plan",
-        responses={
-            200: ResponseSpec(Success[PlanView | EditView], description="The plan, or what would change.")
-        },
+        responses=_OR_REHEARSED,
     )
     async def edit(
         self,
@@ -134,27 +137,50 @@ class PlanController(Controller):
             return success(EditView.of(edit))
         return versioned(request, PlanView.of(edit.plan), edit.plan.version)
 
-    @post("/{plan_id:str}/pause", opt=WRITE, status_code=200, summary="Pause a plan")
+    @post(
+        "/{plan_id:str}/pause",
+        opt=WRITE,
+        status_code=200,
+        summary="Pause a plan",
+        responses=_OR_REHEARSED,
+    )
     async def pause(
-        self, plan_id: PlanPath, request: Request[Principal, Any, Any], steering: Given[PlanSteering]
-    ) -> Response[Success[PlanView]]:
+        self,
+        plan_id: PlanPath,
+        request: Request[Principal, Any, Any],
+        steering: Given[PlanSteering],
+        rehearsal: Given[SteeringRehearsal],
+        dry_run: FromQuery[DryRun] = False,
+    ) -> Response[Any]:
         """The sweep opens nothing and marks nothing missed until the plan is resumed; opened tasks go on."""
+        if dry_run:
+            return await _rehearsed(request, plan_id, Steer.PAUSE, rehearsal)
         with under_if_match(request) as version:
             plan = await steering.pause(
                 request.user.home_tenant, plan_named(plan_id), actor=request.user.actor, version=version
             )
         return versioned(request, PlanView.of(plan), plan.version)
 
-    @post("/{plan_id:str}/resume", opt=WRITE, status_code=200, summary="Resume a plan")
+    @post(
+        "/{plan_id:str}/resume",
+        opt=WRITE,
+        status_code=200,
+        summary="Resume a plan",
+        responses=_OR_REHEARSED,
+    )
     async def resume(
         self,
         plan_id: PlanPath,
         request: Request[Principal, Any, Any],
         steering: Given[PlanSteering],
+        rehearsal: Given[SteeringRehearsal],
         data: ResumeRequest = None,
-    ) -> Response[Success[PlanView]]:
+        dry_run: FromQuery[DryRun] = False,
+    ) -> Response[Any]:
         """`keep` leaves the tasks to the next sweep, `skip` cancels what fell into the pause, `shift` moves the rest."""
         policy = (data or ResumeBody()).policy
+        if dry_run:
+            return await _rehearsed(request, plan_id, Steer.RESUME, rehearsal, policy)
         with under_if_match(request) as version:
             plan = await steering.resume(
                 request.user.home_tenant,
@@ -165,24 +191,69 @@ class PlanController(Controller):
             )
         return versioned(request, PlanView.of(plan), plan.version)
 
-    @post("/{plan_id:str}/finish", opt=WRITE, status_code=200, summary="Finish a plan for good")
+    @post(
+        "/{plan_id:str}/finish",
+        opt=WRITE,
+        status_code=200,
+        summary="Finish a plan for good",
+        responses=_OR_REHEARSED,
+    )
     async def finish(
-        self, plan_id: PlanPath, request: Request[Principal, Any, Any], steering: Given[PlanSteering]
-    ) -> Response[Success[PlanView]]:
+        self,
+        plan_id: PlanPath,
+        request: Request[Principal, Any, Any],
+        steering: Given[PlanSteering],
+        rehearsal: Given[SteeringRehearsal],
+        dry_run: FromQuery[DryRun] = False,
+    ) -> Response[Any]:
         """Pending and opened tasks are canceled and the enrollments close."""
+        if dry_run:
+            return await _rehearsed(request, plan_id, Steer.FINISH, rehearsal)
         with under_if_match(request) as version:
             plan = await steering.finish(
                 request.user.home_tenant, plan_named(plan_id), actor=request.user.actor, version=version
             )
         return versioned(request, PlanView.of(plan), plan.version)
 
-    @post("/{plan_id:str}/cancel", opt=WRITE, status_code=200, summary="Cancel a plan for good")
+    @post(
+        "/{plan_id:str}/cancel",
+        opt=WRITE,
+        status_code=200,
+        summary="Cancel a plan for good",
+        responses=_OR_REHEARSED,
+    )
     async def cancel(
-        self, plan_id: PlanPath, request: Request[Principal, Any, Any], steering: Given[PlanSteering]
-    ) -> Response[Success[PlanView]]:
+        self,
+        plan_id: PlanPath,
+        request: Request[Principal, Any, Any],
+        steering: Given[PlanSteering],
+        rehearsal: Given[SteeringRehearsal],
+        dry_run: FromQuery[DryRun] = False,
+    ) -> Response[Any]:
         """Pending and opened tasks are canceled and the enrollments are terminated."""
+        if dry_run:
+            return await _rehearsed(request, plan_id, Steer.CANCEL, rehearsal)
         with under_if_match(request) as version:
             plan = await steering.cancel(
                 request.user.home_tenant, plan_named(plan_id), actor=request.user.actor, version=version
             )
         return versioned(request, PlanView.of(plan), plan.version)
+
+
+async def _rehearsed(
+    request: Request[Principal, Any, Any],
+    plan_id: str,
+    steer: Steer,
+    rehearsal: SteeringRehearsal,
+    policy: ResumePolicy = ResumePolicy.KEEP,
+) -> Response[Success[EditView]]:
+    with under_if_match(request) as version:
+        edit = await rehearsal.rehearse(
+            request.user.home_tenant,
+            plan_named(plan_id),
+            steer,
+            actor=request.user.actor,
+            policy=policy,
+            version=version,
+        )
+    return success(EditView.of(edit))

@@ -124,10 +124,11 @@ class FactView(Struct):
 
 
 class NextView(Struct):
-    """What happens next; ``at`` is null where that waits for somebody's decision."""
+    """What happens next; ``at`` is null where that waits for somebody's decision. ``code`` names the kind of it."""
 
     at: datetime | None
     what: str
+    code: Annotated[str, Meta(examples=["opening"])]
 
 
 class ExplanationView(Struct):
@@ -140,7 +141,9 @@ class ExplanationView(Struct):
     @classmethod
     def of(cls, explanation: Explanation) -> "ExplanationView":
         facts = [FactView(fact.at, fact.fact, fact.actor, fact.reason) for fact in explanation.facts]
-        return cls(explanation.status, facts, [NextView(each.at, each.what) for each in explanation.next])
+        return cls(
+            explanation.status, facts, [NextView(each.at, each.what, each.code) for each in explanation.next]
+        )
 
 
 def task_views(tasks: Sequence[AssessmentTask]) -> list[TaskView]:

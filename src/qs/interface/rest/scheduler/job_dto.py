@@ -103,6 +103,18 @@ class JobStatusView(Struct, kw_only=True):
     last: ExecutionItem | None
 
 
+class RecentRun(Struct):
+    id: UUID
+    status: Status
+
+
+class RecentView(Struct):
+    """The newest executions of a job, the oldest first."""
+
+    job_id: UUID
+    runs: list[RecentRun]
+
+
 class JobTotals(Struct):
     """How many jobs the tenant has, by status; `duties` come on top."""
 

@@ -12,6 +12,7 @@ from qs.application.scheduler.job_ports import JobFilter
 from qs.application.scheduler.job_reading import JobReading
 from qs.application.scheduler.reading import DutyReading
 from qs.domain.identity.principal import Principal
+from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.scheduler.job import JobSource, JobStatus
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
@@ -20,12 +21,15 @@ from qs.interface.rest.paging import read_cursor, write_cursor
 from qs.interface.rest.plan.examples import a_body_like
 from qs.interface.rest.scheduler.answers import BY_LANGUAGE, changeable, language_of, next_page
 from qs.interface.rest.scheduler.duties import duty_of, duty_state, refuse_duty
+from qs.interface.rest.scheduler.execution_dto import Status
 from qs.interface.rest.scheduler.job_body import JobBody
 from qs.interface.rest.scheduler.job_dto import (
     JobDetail,
     JobTotals,
     JobView,
     Kind,
+    RecentRun,
+    RecentView,
     Source,
     duty_detail,
     duty_view_of,
@@ -59,6 +63,19 @@ KindFilter = Annotated[Kind, Meta(description="Only those that run this kind of 
 EnabledFilter = Annotated[bool, Meta(description="Only those that are, or are not, fired by time.")]
 StatusFilter = Annotated[JobStatus, Meta(description="Only those in this state.")]
 SourceFilter = Annotated[Source, Meta(description="Only those that are written down there.")]
+
+
+JobIds = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f-]{36}(,[0-9a-f-]{36}){0,99}$(?!\n)",
+        max_length=3700,
+        description="Ids of jobs, up to 100, with commas.",
+        examples=["01980000-0000-7000-8000-000000000000"],
+        extra={"expected": "1 to 100 ids with commas between them"},
+    ),
+]
+RecentCount = Annotated[int, Meta(ge=1, le=100, description="How many executions of each.")]
 
 
 class JobController(Controller):
@@ -131,6 +148,23 @@ class JobController(Controller):
         job = await authoring.create(request.user.home_tenant, definition, actor=request.user.actor)
         location = {"Location": f"/api/v1/scheduler/jobs/{job.id}"}
         return await told(request, reading, settings, job, 201, location)
+
+    @get("/recent", opt=READING, summary="Show how jobs went lately")
+    async def recent(
+        self,
+        request: Request[Principal, Any, Any],
+        reading: Given[JobReading],
+        ids: FromQuery[JobIds],
+        count: FromQuery[RecentCount] = 12,
+    ) -> Response[Success[list[RecentView]]]:
+        """For each of the jobs that ran its newest executions, the oldest first."""
+        found = await reading.recent(request.user.home_tenant, _ids(ids), count)
+        return success(
+            [
+                RecentView(job_id, [RecentRun(run_id, Status(status.value)) for run_id, status in runs])
+                for job_id, runs in found.items()
+            ]
+        )
 
     @get("/total", opt=READING, summary="Count the jobs")
     async def total(
@@ -231,3 +265,10 @@ def _fits(
         "owner": owner,
     }
     return all(value is None or getattr(view, key) == value for key, value in wanted.items())
+
+
+def _ids(text: str) -> list[UUID]:
+    try:
+        return [UUID(each) for each in text.split(",")]
+    except ValueError as error:
+        raise Invalid([Problem("/ids", "must be ids of jobs with commas between them")]) from error
