@@ -101,7 +101,7 @@ class WorkerSettings(Section, frozen=True):
 
 
 class FeatureSettings(Section, frozen=True):
-    """``dashboard``: pages for people under ``/dashboard``, behind a login."""
+    """``dashboard``: pages for people under ``/dashboard``, behind a login; ``queue_dashboard``: ``/queue`` leads there."""
 
     dashboard: Flag = True
     queue_dashboard: Flag = False

@@ -60,6 +60,11 @@ async def furnished(api: AsyncClient, container: Container) -> Mapping[str, str]
         201,
     )
     run = data_of(await api.post(f"{V1}/scheduler/jobs/{job['id']}/run", json={"payload": {"name": HOSTILE}}))
+    await api.post(f"{V1}/scheduler/calendars", json={"name": "ours", "holidays": ["2030-01-01"]})
+    endpoint = {"name": HOSTILE, "url": "https://study.example.org/qs", "events": ["plan.*"]}
+    webhook = data_of(await api.post(f"{V1}/webhooks", json=endpoint), 201)
+    text = {"subject": "A few questions", "body": "{greeting} {link} <script>alert(1)</script>"}
+    data_of(await api.put(f"{V1}/templates/task_opened/en", json=text))
     for kind in ("daily", "accumulated", "plan"):
         await api.post(f"{V1}/statistics/sync/{kind}")
     return {
@@ -68,6 +73,10 @@ async def furnished(api: AsyncClient, container: Container) -> Mapping[str, str]
         "task_id": task["id"],
         "job_id": job["id"],
         "execution_id": run["id"],
+        "webhook_id": webhook["id"],
+        "name": "ours",
+        "key": "task_opened",
+        "locale": "en",
         "steer": "finish",
         "way": "stop",
         "message_id": "01980000-0000-7000-8000-000000000000",
@@ -198,3 +207,18 @@ async def test_without_the_feature_there_are_no_pages(settings: Settings) -> Non
                 assert (await client.get(path)).status_code == 404
     finally:
         await close(container)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_the_address_of_other_systems_leads_to_the_queues_where_it_is_switched_on(
+    settings: Settings, *, is_on: bool
+) -> None:
+    container = build_container(replace(settings, feature=replace(settings.feature, queue_dashboard=is_on)))
+    try:
+        async with serving(app_over(container)) as client:
+            answer = await client.get("/queue")
+    finally:
+        await close(container)
+
+    assert answer.status_code == (303 if is_on else 404)
+    assert answer.headers.get("location") == ("/dashboard/scheduler/queues" if is_on else None)

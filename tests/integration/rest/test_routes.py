@@ -29,7 +29,6 @@ AT_THE_ROOT = (
     "/entry",
     "/unsubscribe/",
     "/oauth2/token",
-    "/queue",
     "/api/ecron-management/v1/",
 )
 

@@ -253,7 +253,9 @@ def test_what_prometheus_and_the_ways_in_are_told(tmp_path: Path) -> None:
     let_in = [path["path"] for path in rule["http"]["paths"]]
     (route,) = of_kind(manifests, "HTTPRoute")["qs-api"]["spec"]["rules"]
     assert [match["path"]["value"] for match in route["matches"]] == let_in
-    assert not {"/", "/metrics", "/health", "/queue"} & set(let_in)
+    assert not {"/", "/metrics", "/health"} & set(let_in)
+    # What people open who are outside: the pages, the links of tasks, and the one that stops messages.
+    assert {"/dashboard", "/entry", "/unsubscribe"} <= set(let_in)
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,10 @@ SECTIONS = (
     Section("statistics", ("statistics:read",)),
     Section("scheduler", ("scheduler:read",)),
     Section("notifications", ("notifications:read",)),
+    Section("webhooks", ("webhooks:read",)),
     Section("events", ("events:read",)),
     Section("audit", ("audit:read",)),
+    Section("administration", ("admin", "scales:read", "templates:read")),
 )
 
 

@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 from qs.domain.identity.scopes import SCOPES
+from qs.domain.kernel.quotas import Quota
 from qs.domain.notification.alerts import AlertKind
 from qs.domain.notification.delivery import DeliveryStatus, Outcome
 from qs.domain.plan.enrollment import EnrollmentStatus
@@ -33,6 +34,7 @@ ENDINGS = {
     "nav.": [section.name for section in SECTIONS],
     "state.": [*PlanStatus, *TaskStatus, *EnrollmentStatus, *Status, *DeliveryStatus, *Outcome],
     "alert.": list(AlertKind),
+    "administration.": [*("users", "machines", "organisation", "scales", "calendars", "texts"), *Quota],
     "metric.": list(METRICS),
     "statistics.of_": list(DIMENSIONS),
     "statistics.sync_": ["done", "already_running"],

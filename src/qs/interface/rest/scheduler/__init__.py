@@ -7,7 +7,6 @@ from qs.interface.rest.scheduler.job_switches import JobSwitchController
 from qs.interface.rest.scheduler.jobs import JobController
 from qs.interface.rest.scheduler.nodes import NodeController
 from qs.interface.rest.scheduler.previews import preview
-from qs.interface.rest.scheduler.queue_page import queue_router
 from qs.interface.rest.scheduler.runs import JobRunController
 from qs.interface.rest.scheduler.secrets import SecretController
 from qs.interface.rest.scheduler.sets import JobSetController
@@ -25,4 +24,4 @@ route_handlers = (
     NodeController,
     SwitchController,
 )
-root_route_handlers = (ecron_router, queue_router)
+root_route_handlers = (ecron_router,)

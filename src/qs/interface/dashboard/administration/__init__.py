@@ -1,0 +1,49 @@
+"""What administrators do: users, machines that call, the organisation, scales, calendars and texts of messages."""
+
+from qs.interface.dashboard.administration.calendars import (
+    calendar_page,
+    calendars_page,
+    delete_calendar,
+    save_calendar,
+)
+from qs.interface.dashboard.administration.machines import (
+    create_account,
+    create_key,
+    do_with_account,
+    machines_page,
+    revoke_key,
+)
+from qs.interface.dashboard.administration.organisation import organisation_page, save_organisation
+from qs.interface.dashboard.administration.scales import add_scale, scales_page
+from qs.interface.dashboard.administration.texts import (
+    preview_text,
+    reset_text,
+    save_text,
+    text_page,
+    texts_page,
+)
+from qs.interface.dashboard.administration.users import create_user, do_with_user, users_page
+
+administration_pages = (
+    users_page,
+    create_user,
+    do_with_user,
+    machines_page,
+    create_account,
+    do_with_account,
+    create_key,
+    revoke_key,
+    organisation_page,
+    save_organisation,
+    scales_page,
+    add_scale,
+    calendars_page,
+    save_calendar,
+    calendar_page,
+    delete_calendar,
+    texts_page,
+    text_page,
+    save_text,
+    preview_text,
+    reset_text,
+)
