@@ -261,7 +261,8 @@ def test_every_route_counts_under_the_limit_of_its_kind_or_is_one_of_few(contain
     assert [path for path in uncounted if not UNCOUNTED.match(path)] == []
     assert kinds.pop(None) == UNLIMITED
     assert kinds.keys() == {"reading", "writing", "duties", "login"}
-    assert kinds["login"] == {*(f"{V1}/auth/{verb}" for verb in ("login", "refresh", "logout")), TOKEN}
+    verbs = ("login", "refresh", "logout")
+    assert kinds["login"] == {*(f"{V1}/auth/{verb}" for verb in verbs), TOKEN, "/dashboard/sign-in"}
     assert kinds["duties"] == {
         *(f"{V1}/{plan}/tasks/{verb}" for plan in ("plan", "plans") for verb in ("schedule", "expire")),
         *(f"{V1}/statistics/sync/{kind}" for kind in ("daily", "accumulated", "plan")),

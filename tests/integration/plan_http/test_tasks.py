@@ -235,7 +235,7 @@ async def test_an_explanation_tells_what_happened_and_what_comes_next(api, conta
     assert [fact["fact"] for fact in opened["facts"]] == ["planned", "opened"]
     assert opened["facts"][1]["actor"].startswith("token:")
     assert set(opened["facts"][0]) == {"at", "fact", "actor", "reason"}
-    assert [set(each) for each in opened["next"]] == [{"at", "what"}] * 2
+    assert [set(each) for each in opened["next"]] == [{"at", "what", "code"}] * 2
     assert pending["next"][0]["at"] == tasks[1]["planned_at"]
 
 

@@ -22,6 +22,8 @@ from qs.infra.http.addresses import Networks, is_public
 MOST_BYTES = 64 * 1024
 
 _CONNECT_S = 5.0
+# By the clock of the event loop.
+_ENDS_AT = "qs.ends_at"
 
 # They steer the transport, not the receiver.
 _REFUSED_HEADERS = frozenset(
@@ -159,11 +161,16 @@ class GuardedClient:
         # Of several addresses the first may be dead. No step outlasts the call, so that one that is given up ends soon.
         per_step = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_S), pool=None)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as deadline_of_call:
                 named = any(name.lower() == "user-agent" for name in headers)
                 sent = dict(headers) if named else {"User-Agent": self._user_agent, **headers}
                 async with self._client.stream(
-                    method, target, headers=sent, content=body, timeout=per_step
+                    method,
+                    target,
+                    headers=sent,
+                    content=body,
+                    timeout=per_step,
+                    extensions={_ENDS_AT: deadline_of_call.when()},
                 ) as response:
                     content, truncated = await _read(response, most_bytes)
                     return Answer(response.status_code, response.headers, content, truncated)
@@ -279,8 +286,9 @@ class _Backend(httpcore.AsyncNetworkBackend):
 class _Transport(httpx.AsyncBaseTransport):
     """Connections are kept per scheme, because what may be reached differs by it.
 
-    A call that is given up is not cancelled inside the pool, which would lose the connection's place there: it ends by
-    itself, within its own timeouts, and what came of it is closed. Nor does any wait inside the pool, which is as bad.
+    A call whose time is over is not cancelled inside the pool, which may lose the connection for good: it ends by itself,
+    within its own timeouts, and what came of it is closed. Nor does any wait inside the pool, which is as bad. One that
+    its caller takes back is cancelled, since its receiver is to hear of that at once.
     """
 
     def __init__(self, allowed: Networks, max_connections: int, max_idle: int, ca_file: Path | None) -> None:
@@ -328,6 +336,8 @@ class _Transport(httpx.AsyncBaseTransport):
         except asyncio.CancelledError:
             self._given_up.add(asked)
             asked.add_done_callback(partial(self._let_go, room))
+            if asyncio.get_running_loop().time() < request.extensions[_ENDS_AT]:
+                asked.cancel()
             raise
         body = _Body(response, room)
         return httpx.Response(response.status, headers=response.headers, stream=body)

@@ -25,7 +25,7 @@ from qs.domain.kernel.errors import Absent
 from qs.interface.dashboard.inside import call_inside
 from qs.interface.dashboard.pages import HOME, LIVE
 from qs.interface.dashboard.signing_in import SIGNED_IN
-from qs.interface.rest.scheduler.following import HEARTBEAT_S, Followers
+from qs.interface.rest.scheduler.following import HEARTBEAT_S, Followers, TooManyFollowers
 
 EVERY_S = 3.0
 # Then the browser asks anew, with a cookie that may have changed.
@@ -51,33 +51,45 @@ async def live(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 async def _events(request: Request[Any, Any, Any], wanted: str) -> AsyncIterator[bytes]:
-    with WATCHERS:
-        # At once, so that the browser knows it is heard; also how soon it asks again.
-        yield b"retry: 2000\n: following\n\n"
-        shown: dict[str, str] | None = None
-        began = heard = time.monotonic()
-        draining: asyncio.Event = request.app.state.draining
-        while time.monotonic() - began < _LONGEST_S and not draining.is_set():
-            status, parts = await _parts(request, wanted)
-            if status in (401, 403, 404):
-                yield b"event: over\ndata: {}\n\n"
-                return
-            if status == 200:
-                # The first time all are sent: the page may be older than this stream.
-                for name, html in parts.items():
-                    if shown is None or shown.get(name) != html:
-                        heard = time.monotonic()
-                        yield b"event: part\ndata: %s\n\n" % msgspec.json.encode({"name": name, "html": html})
-                shown = parts
-            if time.monotonic() - heard >= HEARTBEAT_S:
-                heard = time.monotonic()
-                yield b": still there\n\n"
-            await _wait(draining)
-
-
-async def _wait(draining: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(draining.wait(), EVERY_S)
+        with WATCHERS:
+            async for event in _changes(request, wanted):
+                yield event
+    except TooManyFollowers:
+        # Others came in between; the browser asks again by itself.
+        return
+
+
+async def _changes(request: Request[Any, Any, Any], wanted: str) -> AsyncIterator[bytes]:
+    # At once, so that the browser knows it is heard; also how soon it asks again.
+    yield b"retry: 2000\n: following\n\n"
+    shown: dict[str, str] | None = None
+    began = heard = time.monotonic()
+    draining: asyncio.Event = request.app.state.draining
+    while time.monotonic() - began < _LONGEST_S and not draining.is_set():
+        asked = time.monotonic()
+        status, parts = await _parts(request, wanted)
+        took = time.monotonic() - asked
+        if status in (401, 403, 404):
+            yield b"event: over\ndata: {}\n\n"
+            return
+        if status == 200:
+            # The first time all are sent: the page may be older than this stream.
+            for name, html in parts.items():
+                if shown is None or shown.get(name) != html:
+                    heard = time.monotonic()
+                    yield b"event: part\ndata: %s\n\n" % msgspec.json.encode({"name": name, "html": html})
+            shown = parts
+        if time.monotonic() - heard >= HEARTBEAT_S:
+            heard = time.monotonic()
+            yield b": still there\n\n"
+        # However many look, and however long their pages take, half of the time is left for everything else.
+        await _wait(draining, max(EVERY_S, 2 * took * len(WATCHERS)))
+
+
+async def _wait(draining: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(draining.wait(), seconds)
     except TimeoutError:
         return
 

@@ -46,6 +46,7 @@ def administration(request: Request[Any, Any, Any]) -> Response[None]:
     "/queue",
     opt={"public": True, "loose_query": True},
     dependencies={"settings": given("settings")},
+    middleware=[AuthenticationMiddleware],
     include_in_schema=False,
     sync_to_thread=False,
 )

@@ -2,6 +2,7 @@
 // Without this script the page is the same, and as old as when it was loaded.
 
 const parts = document.querySelectorAll("[data-live]");
+const AGAIN_MS = 10_000;
 let source = null;
 
 function show({ name, html }) {
@@ -18,6 +19,12 @@ function follow() {
   source = new EventSource(`/dashboard/live?page=${encodeURIComponent(location.pathname + location.search)}`);
   source.addEventListener("part", (event) => show(JSON.parse(event.data)));
   source.addEventListener("over", () => { stop(); location.reload(); });
+  // A connection that broke is made again by the browser; one that was refused is not.
+  source.addEventListener("error", () => {
+    if (source?.readyState !== EventSource.CLOSED) return;
+    stop();
+    setTimeout(follow, AGAIN_MS);
+  });
 }
 
 function stop() {
