@@ -75,6 +75,8 @@ def furnished(api: httpx.Client) -> Mapping[str, str]:
         {"name": "nightly", "type": "cron", "schedule": "0 2 * * *", "target": {"builtin": "hello_job"}},
     )
     run = _asked(api, f"/scheduler/jobs/{job['id']}/run")
+    endpoint = {"name": "study system", "url": "https://study.example.org/qs", "events": ["plan.*"]}
+    webhook = _made(api, "/webhooks", endpoint)
     for kind in ("daily", "accumulated", "plan"):
         _asked(api, f"/statistics/sync/{kind}")
     return {
@@ -97,8 +99,17 @@ def furnished(api: httpx.Client) -> Mapping[str, str]:
         "queues": "/scheduler/queues",
         "nodes": "/scheduler/nodes",
         "messages": "/notifications",
+        "webhooks": "/webhooks",
+        "webhook": f"/webhooks/{webhook['id']}",
         "events": "/events",
         "audit": "/audit",
+        "users": "/administration/users",
+        "machines": "/administration/machines",
+        "organisation": "/administration/organisation",
+        "scales": "/administration/scales",
+        "calendars": "/administration/calendars",
+        "texts": "/administration/texts",
+        "text": "/administration/texts/task_opened/zh",
     }
 
 

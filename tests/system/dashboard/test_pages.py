@@ -32,8 +32,17 @@ PAGES = (
     "queues",
     "nodes",
     "messages",
+    "webhooks",
+    "webhook",
     "events",
     "audit",
+    "users",
+    "machines",
+    "organisation",
+    "scales",
+    "calendars",
+    "texts",
+    "text",
 )
 LOOKS: tuple[dict[str, Any], ...] = (
     {"locale": "en-GB", "width": 1280, "dark": False},
