@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_SECONDS = int(os.environ.get("QS_FUZZ_SECONDS", "840"))
+_SECONDS = int(os.environ.get("QS_FUZZ_SECONDS", "1500"))
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(_SECONDS + 120)]
 
