@@ -16,5 +16,5 @@ class EventStanding:
 
 class EventStandings(Protocol):
     async def of(self, tenant_id: UUID) -> EventStanding:
-        """Each number up to 10,000, of each subscriber."""
+        """Each number up to ``COUNTED_TO``, of each subscriber."""
         ...

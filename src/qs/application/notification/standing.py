@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-COUNTED_TO = 10_000
-"""Larger numbers are told as this one, so that looking costs the same however much there is."""
-
 
 @dataclass(frozen=True, slots=True)
 class MessageStanding:

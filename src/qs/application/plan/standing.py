@@ -5,9 +5,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-COUNTED_TO = 10_000
-"""Larger numbers are told as this one, so that looking costs the same however much there is."""
-
 SOON = timedelta(hours=24)
 
 

@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qs.application.notification.standing import COUNTED_TO, MessageStanding
+from qs.application.kernel.counting import COUNTED_TO
+from qs.application.notification.standing import MessageStanding
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 _STANDING = text(

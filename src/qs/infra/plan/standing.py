@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qs.application.plan.standing import COUNTED_TO, SOON, TaskStanding
+from qs.application.kernel.counting import COUNTED_TO
+from qs.application.plan.standing import SOON, TaskStanding
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 # What a paused plan or enrollment holds back is not due.

@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.application.kernel.counting import COUNTED_TO
 from qs.application.kernel.event_standing import EventStanding
 from qs.application.kernel.subscriptions import Subscription
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
-_MOST = 10_000
 _UNPUBLISHED = text(
     """
 SELECT count(*) FROM (
@@ -46,7 +46,7 @@ class SqlEventStandings:
 
     async def of(self, tenant_id: UUID) -> EventStanding:
         unacknowledged = dead = 0
-        given = {"tenant": tenant_id, "most": _MOST}
+        given = {"tenant": tenant_id, "most": COUNTED_TO}
         async with SqlUnitOfWork(self._engine, tenant_id) as uow:
             unpublished = await uow.connection.scalar(_UNPUBLISHED, given)
             for each in self._subscriptions:

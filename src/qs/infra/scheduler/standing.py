@@ -5,11 +5,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from qs.application.kernel.counting import COUNTED_TO
 from qs.application.scheduler.standing import JobStanding
 from qs.infra.postgres.unit_of_work import SqlUnitOfWork
 
 _BAD = "status IN ('failed', 'timed_out', 'expired')"
-_MOST = 10_000
 # From job to job along the index of failures, each with its newest one, however many there are.
 _STANDING = text(
     f"""
@@ -39,5 +39,5 @@ class SqlJobStandings:
 
     async def of(self, tenant_id: UUID) -> JobStanding:
         async with SqlUnitOfWork(self._engine, tenant_id) as uow:
-            row = (await uow.connection.execute(_STANDING, {"tenant": tenant_id, "most": _MOST})).one()
+            row = (await uow.connection.execute(_STANDING, {"tenant": tenant_id, "most": COUNTED_TO})).one()
         return JobStanding(row.failing, row.active)

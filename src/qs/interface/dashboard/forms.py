@@ -44,6 +44,15 @@ class Form:
         """Those of the fields that hold anything."""
         return {name: self[name] for name in names if self[name]}
 
+    def written(self) -> dict[str, str]:
+        """Every field as it was typed, for a form that is shown again."""
+        return {name: self[name] for name in self}
+
+
+def number(text: str) -> int | str:
+    """A whole number; what is none stays text, for the API to refuse by name."""
+    return int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else text
+
 
 async def read_form(request: Request[Any, Any, Any]) -> Form:
     """The form of a signed-in person.

@@ -47,7 +47,7 @@ async def save_calendar(request: Request[Any, Any, Any]) -> Response[Any]:
                 headers={"idempotency-key": form["once"]},
             )
     except ApiRefused as refused:
-        return await _show(request, {name: form[name] for name in form}, refused)
+        return await _show(request, form.written(), refused)
     return go_to(_AT, "calendar_saved")
 
 

@@ -9,7 +9,7 @@ from qs.domain.plan.plan import PlanStatus
 from qs.domain.plan.schedule import ScheduleType
 from qs.domain.plan.terms import CatchUp, NotifyOnExpiry
 from qs.interface.dashboard.asking import Api, ApiRefused, segment
-from qs.interface.dashboard.forms import FORM, Form, read_form
+from qs.interface.dashboard.forms import FORM, Form, number, read_form
 from qs.interface.dashboard.pages import go_to, render
 from qs.interface.dashboard.plans.listing import READ, WRITE
 from qs.interface.dashboard.plans.showing import today_in
@@ -47,7 +47,7 @@ async def create_plan(request: Request[Any, Any, Any]) -> Response[Any]:
     try:
         made = await api.ask("POST", "/plans", body=_fields(form), headers={"idempotency-key": form["once"]})
     except ApiRefused as refused:
-        return await _form(request, _written(form), refused=refused)
+        return await _form(request, form.written(), refused=refused)
     return go_to(f"/dashboard/plans/{made.data['id']}", "plan_created")
 
 
@@ -72,10 +72,10 @@ async def edit_plan(plan_id: FromPath[str], request: Request[Any, Any, Any]) -> 
             "PATCH", at, query={"dry_run": not is_done}, body=_changes(form, plan), headers=headers
         )
     except ApiRefused as refused:
-        return await _form(request, _written(form), plan=plan, etag=form["etag"], refused=refused)
+        return await _form(request, form.written(), plan=plan, etag=form["etag"], refused=refused)
     if is_done:
         return go_to(f"/dashboard/plans/{segment(plan_id)}", "plan_edited")
-    return await _form(request, _written(form), plan=plan, etag=form["etag"], effect=answer.data)
+    return await _form(request, form.written(), plan=plan, etag=form["etag"], effect=answer.data)
 
 
 @get("/plans/preview", opt={**READ, "live": True})
@@ -123,10 +123,6 @@ async def _form(
     )
 
 
-def _written(form: Form) -> dict[str, str]:
-    return {name: form[name] for name in form}
-
-
 def _of_plan(plan: dict[str, Any]) -> dict[str, str]:
     """A plan as its form has it."""
     values = {name: plan[name] for name in (*_TEXTS, *_NUMBERS) if plan[name] is not None}
@@ -143,10 +139,10 @@ def _fields(form: Form) -> dict[str, Any]:
     """The plan of a form; what is left empty is left out, and what is no number is for the API to refuse."""
     fields: dict[str, Any] = dict(form.given(*_TEXTS))
     for name, value in form.given(*_NUMBERS).items():
-        fields[name] = _number(value)
+        fields[name] = number(value)
     for name, value in form.given(*_LISTS, _DATES).items():
         parts = [part.strip() for part in value.replace("，", ",").split(",") if part.strip()]
-        fields[name] = parts if name == _DATES else [_number(part) for part in parts]
+        fields[name] = parts if name == _DATES else [number(part) for part in parts]
     if form["catch_up_forever"] == "yes":
         fields["catch_up_days"] = None
     reminders = [
@@ -169,7 +165,3 @@ def _changes(form: Form, plan: dict[str, Any]) -> dict[str, Any]:
     if "alert_after_missed" in before and not form["alert_after_missed"]:
         changes["alert_after_missed"] = None
     return changes
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else text

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from qs.domain.scheduler.policies import MisfirePolicy, OverlapPolicy
 from qs.domain.scheduler.triggers import TriggerKind
 from qs.interface.dashboard.asking import Api, ApiRefused, segment
-from qs.interface.dashboard.forms import FORM, Form, read_form
+from qs.interface.dashboard.forms import FORM, Form, number, read_form
 from qs.interface.dashboard.pages import go_to, render
 from qs.interface.dashboard.reader import reader_of
 from qs.interface.dashboard.scheduler.jobs import JOBS, KINDS, READ
@@ -36,7 +36,7 @@ async def create_job(request: Request[Any, Any, Any]) -> Response[Any]:
             "POST", "/scheduler/jobs", body=_document(form, {}), headers={"idempotency-key": form["once"]}
         )
     except ApiRefused as refused:
-        return await _form(request, _written(form), refused=refused)
+        return await _form(request, form.written(), refused=refused)
     return go_to(f"{JOBS}/jobs/{made.data['id']}", "job_created")
 
 
@@ -58,7 +58,7 @@ async def edit_job(job_id: FromPath[str], request: Request[Any, Any, Any]) -> Re
         # What the form does not show stays as it was written.
         await api.ask("PUT", at, body=_document(form, job["document"] or {}), headers=headers)
     except ApiRefused as refused:
-        return await _form(request, _written(form), job=job, etag=form["etag"], refused=refused)
+        return await _form(request, form.written(), job=job, etag=form["etag"], refused=refused)
     return go_to(f"{JOBS}/jobs/{segment(job_id)}", "job_edited")
 
 
@@ -109,10 +109,6 @@ async def _form(
     )
 
 
-def _written(form: Form) -> dict[str, str]:
-    return {name: form[name] for name in form}
-
-
 def _of_job(document: dict[str, Any]) -> dict[str, str]:
     """A job's document as its form has it."""
     values = {name: str(document[name]) for name in (*_TRIGGER, *_TEXTS) if document.get(name) is not None}
@@ -140,9 +136,9 @@ def _document(form: Form, before: dict[str, Any]) -> dict[str, Any]:
     for name in ("misfire", "overlap"):
         document[name] = _policy(before.get(name), form[name])
     if form["max_attempts"]:
-        document["retry"] = {**(before.get("retry") or {}), "max_attempts": _number(form["max_attempts"])}
+        document["retry"] = {**(before.get("retry") or {}), "max_attempts": number(form["max_attempts"])}
     if form["priority"]:
-        document["priority"] = _number(form["priority"])
+        document["priority"] = number(form["priority"])
     document["enabled"] = form["enabled"] == "yes"
     return {name: value for name, value in document.items() if value is not None}
 
@@ -164,7 +160,3 @@ def _json(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else text
