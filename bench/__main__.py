@@ -21,6 +21,7 @@ from bench import (
     lateness,
     memory,
     messages,
+    pages,
     restore,
     scale_works,
     sweep,
@@ -58,6 +59,7 @@ _OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]]
     ),
     "idle": lambda scene, options: idle.idling(scene, options.schedules, options.seconds),
     "large": lambda scene, options: large.growing_old(scene, options.tasks),
+    "pages": lambda scene, options: pages.opening(scene, options.stored, options.jobs, options.rounds),
     "restore": lambda scene, options: restore.moved(scene, options.tasks, options.rounds),
     "scale": lambda scene, options: scale_works.scaling(
         scene, _units(options), options.processes, options.rounds
@@ -65,7 +67,7 @@ _OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]]
 }
 _NAMES = (*_CASES, *_OTHERS)
 # Those that take minutes whatever they are given are measured only when they are named.
-_LONG = ("lateness", "idle", "scale", "large", "restore")
+_LONG = ("lateness", "idle", "pages", "scale", "large", "restore")
 _SMALL = tuple(name for name in _NAMES if name not in _LONG)
 
 # Those that work on the database as it was kept, of which a cold copy can be made.
@@ -169,7 +171,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000, help="events published and acted on in a round")
     parser.add_argument("--places", type=int, default=20_000, help="changed counters synced in a round")
     parser.add_argument("--keys", type=int, default=100_000, help="figures validated in a round")
-    parser.add_argument("--jobs", type=int, default=10_000, help="jobs due at once in a round")
+    parser.add_argument(
+        "--jobs", type=int, default=10_000, help="jobs due at once in a round, or stored in pages"
+    )
+    parser.add_argument("--stored", type=int, default=100_000, help="tasks stored in pages")
     parser.add_argument("--idle", type=int, default=10_000, help="further jobs that are not due")
     parser.add_argument("--executions", type=int, default=5_000, help="no-op executions in a round")
     parser.add_argument("--punctual", type=int, default=300, help="jobs due at every full minute")
