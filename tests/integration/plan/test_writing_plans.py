@@ -1,5 +1,8 @@
 """A plan from its fields, what it comes to, and what is wrong with it."""
 
+from datetime import datetime
+from uuid import UUID
+
 import pytest
 
 from qs.application.plan.ports import Page, Slice, TaskFilter
@@ -140,6 +143,32 @@ async def test_tasks_are_listed_by_planned_instant_and_filtered_by_what_is_asked
     assert await listed(TaskFilter(expires_before=at("2060-03-10"))) == ["03-01"]
     with pytest.raises(Absent):
         await listed(TaskFilter(), testee="p-2")
+
+
+async def test_tasks_of_several_plans_are_listed_as_of_one(clinic):
+    for plan in [await clinic.plan(name=name) for name in ("A", "B", "C")]:
+        for start in ("2060-03-01", "2060-03-02"):
+            await clinic.enroll(plan, start)
+    tenant = clinic.tenant_id
+
+    async def listed(where: TaskFilter, size: int, pages: int) -> list[tuple[datetime, UUID]]:
+        found: list[tuple[datetime, UUID]] = []
+        for _ in range(pages):
+            page = Slice(found[-1] if found else None, size)
+            found += [(task.planned_at, task.id) for task in await clinic.reading.tasks(tenant, where, page)]
+        return found
+
+    everything = await listed(TaskFilter(), 100, 1)
+    assert everything == sorted(everything)
+    assert len(everything) == 3 * 2 * 4
+    assert await listed(TaskFilter(), 5, 6) == everything
+    await clinic.steering.finish(tenant, plan.id, actor=ACTOR)
+    canceled = await listed(TaskFilter(status="canceled"), 3, 4)
+    assert len(canceled) == 2 * 4
+    assert set(canceled) < set(everything)
+    assert await listed(TaskFilter(planned_from=at("2060-03-08"), planned_to=at("2060-03-15")), 5, 2) == [
+        each for each in everything if at("2060-03-08") <= each[0] < at("2060-03-15")
+    ]
 
 
 async def test_plans_and_enrollments_are_listed_by_page_and_status(clinic):

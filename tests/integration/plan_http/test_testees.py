@@ -1,5 +1,6 @@
 from json import dumps
 from urllib.parse import quote
+from uuid import uuid4
 
 from tests.integration.plan_http.steps import (
     ABSENT_ID,
@@ -246,6 +247,24 @@ async def test_a_testee_of_another_tenant_is_absent(api, neighbour):
         problem_of(await api.get(f"{V1}/testees/{named}", headers=neighbour), 404, "testee.absent")
         problem_of(await api.delete(f"{V1}/testees/{named}", headers=neighbour), 404, "testee.absent")
     assert data_of(await api.get(f"{V1}/testees/ext:P-1")) == testee
+
+
+async def test_several_testees_are_shown_by_their_ids(api, neighbour):
+    first, second, other = [await make_testee(api, external_id=name) for name in "abc"]
+    foreign = data_of(await api.post(f"{V1}/testees", json={"external_id": "f"}, headers=neighbour), 201)
+    nobody = str(uuid4())
+
+    async def found(*ids: str) -> list[str]:
+        return [each["id"] for each in data_of(await api.get(f"{V1}/testees", params={"id": ids}))["items"]]
+
+    assert await found(first["id"], second["id"], nobody, foreign["id"]) == [second["id"], first["id"]]
+    assert await found(foreign["id"]) == []
+    assert await found() == [other["id"], second["id"], first["id"]]
+    data_of(await api.delete(f"{V1}/testees/{first['id']}"))
+    page = data_of(await api.get(f"{V1}/testees", params={"id": [first["id"], other["id"]], "page_size": 1}))
+    assert ([each["id"] for each in page["items"]], page["total"]) == ([other["id"]], 1)
+    assert pointers_of(await api.get(f"{V1}/testees?id={nobody}&id=x"), "invalid") == ["/id/1"]
+    assert pointers_of(await api.get(f"{V1}/testees", params={"id": [nobody] * 101}), "invalid") == ["/id"]
 
 
 async def test_tasks_follow_the_testees_own_zone(api):

@@ -86,7 +86,9 @@ class TesteeRepository(Protocol):
         """What was answered when the testee was created is kept no longer, should that request be repeated."""
         ...
 
-    async def list(self, page: Page) -> tuple[Sequence[Testee], int]: ...
+    async def list(self, page: Page, ids: Sequence[UUID] = ()) -> tuple[Sequence[Testee], int]:
+        """Those that are not erased, newest first, and how many they are; with ``ids`` only these."""
+        ...
 
     async def count(self) -> int:
         """Those that are not erased."""

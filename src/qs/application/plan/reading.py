@@ -125,6 +125,9 @@ class PlanReading:
         async with self._uow(tenant_id) as uow:
             return await found_testee(uow, ref)
 
-    async def testees(self, tenant_id: UUID, page: Page) -> tuple[Sequence[Testee], int]:
+    async def testees(
+        self, tenant_id: UUID, page: Page, ids: Sequence[UUID] = ()
+    ) -> tuple[Sequence[Testee], int]:
+        """Those that are not erased, newest first; with ``ids`` only these."""
         async with self._uow(tenant_id) as uow:
-            return await uow.testees.list(page)
+            return await uow.testees.list(page, ids)

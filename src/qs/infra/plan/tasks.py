@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from qs.application.plan.ports import Lock, Slice, TaskFilter
 from qs.domain.plan.errors import StaleVersion
 from qs.domain.plan.task import AssessmentTask
-from qs.infra.plan.mapping import TASK_COLUMNS, task_of
+from qs.infra.plan.mapping import TASK_COLUMNS, prefixed, task_of
 
 _NEW_COLUMNS = {
     "id": "uuid",
@@ -82,6 +82,21 @@ _FILTERS = {
     "planned_to": "planned_at < :planned_to",
     "expires_before": "expires_at < :expires_before",
 }
+
+_LIST = f"SELECT {TASK_COLUMNS} FROM task WHERE {{}} ORDER BY planned_at, id LIMIT :size"  # noqa: S608
+# Of the whole tenant no index has the order; but each plan's has, and the first of all are among the first of each.
+_LIST_OVER_PLANS = f"""
+WITH first AS (
+    SELECT t.planned_at, t.id FROM plan CROSS JOIN LATERAL (
+        SELECT planned_at, id FROM task WHERE {{}} AND task.plan_id = plan.id ORDER BY planned_at, id LIMIT :size
+    ) AS t
+    WHERE plan.tenant_id = :tenant ORDER BY t.planned_at, t.id LIMIT :size
+)
+SELECT {prefixed(TASK_COLUMNS, "task")} FROM first JOIN task ON task.tenant_id = :tenant AND task.id = first.id
+ORDER BY first.planned_at, first.id"""  # noqa: S608
+_NARROW = {"plan_id", "testee_id", "enrollment_id"}
+# These have an index of their own, by the order or with few entries.
+_INDEXED = ("pending", "opened")
 
 # The tenant is set and the task read in one round trip. Should the planner ever read the task first, no
 # tenant would be set yet and row-level security would hide the row: it can miss, never leak.
@@ -179,8 +194,8 @@ class SqlTaskRepository:
         if page.after is not None:
             conditions.append("(planned_at, id) > (:after_at, :after_id)")
             parameters["after_at"], parameters["after_id"] = page.after
-        query = text(
-            f"SELECT {TASK_COLUMNS} FROM task WHERE {' AND '.join(conditions)}"  # noqa: S608
-            " ORDER BY planned_at, id LIMIT :size"
+        chosen = " AND ".join(conditions)
+        query = (_LIST if given.keys() & _NARROW or where.status in _INDEXED else _LIST_OVER_PLANS).format(
+            chosen
         )
-        return [task_of(row) for row in await self._connection.execute(query, parameters)]
+        return [task_of(row) for row in await self._connection.execute(text(query), parameters)]

@@ -148,15 +148,16 @@ class SqlTesteeRepository:
     async def forget_answers(self, testee_id: UUID) -> None:
         await forget_creation(self._connection, self._tenant_id, testee_id)
 
-    async def list(self, page: Page) -> tuple[Sequence[Testee], int]:
+    async def list(self, page: Page, ids: Sequence[UUID] = ()) -> tuple[Sequence[Testee], int]:
         where = "FROM testee WHERE tenant_id = :tenant AND erased_at IS NULL"
+        parameters: dict[str, Any] = {"tenant": self._tenant_id}
+        if ids:
+            where += " AND id = ANY(:ids)"
+            parameters["ids"] = list(ids)
         query = text(f"SELECT {_COLUMNS} {where} ORDER BY id DESC LIMIT :size OFFSET :skip")
-        parameters = {"tenant": self._tenant_id, "size": page.size, "skip": (page.number - 1) * page.size}
-        rows = (await self._connection.execute(query, parameters)).all()
-        total = await self._connection.scalar(
-            text(f"SELECT count(*) {where}"),
-            {"tenant": self._tenant_id},
-        )
+        bounds = {"size": page.size, "skip": (page.number - 1) * page.size}
+        rows = (await self._connection.execute(query, parameters | bounds)).all()
+        total = await self._connection.scalar(text(f"SELECT count(*) {where}"), parameters)
         return [self._testee(row) for row in rows], total or 0
 
     async def count(self) -> int:

@@ -1,9 +1,11 @@
 """``/testees``: who is asked, and what they follow."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
+from msgspec import Meta
 
 from qs.application.plan.keeping import TesteeKeeping
 from qs.application.plan.ports import Page as PageOf
@@ -25,6 +27,10 @@ READ = {"scope": "testees:read"}
 WRITE = {"scope": "testees:write"}
 
 
+Ids = Annotated[
+    Annotated[list[UUID], Meta(min_length=1, max_length=100)] | None,
+    QueryParameter(name="id", description="Only the testees with these ids; the parameter is repeated."),
+]
 TesteeRequest = Annotated[
     TesteeBody,
     a_body_like(
@@ -59,11 +65,15 @@ class TesteeController(Controller):
 
     @get("/", opt=READ, summary="List testees, newest first")
     async def index(
-        self, request: Request[Principal, Any, Any], reading: Given[PlanReading], paging: Given[PageRequest]
+        self,
+        request: Request[Principal, Any, Any],
+        reading: Given[PlanReading],
+        paging: Given[PageRequest],
+        id_: Ids = None,
     ) -> Response[Success[Page[TesteeView]]]:
-        """Erased ones are left out."""
+        """Erased ones are left out, and so is an ``id`` that names nobody."""
         testees, total = await reading.testees(
-            request.user.home_tenant, PageOf(paging.page, paging.page_size)
+            request.user.home_tenant, PageOf(paging.page, paging.page_size), id_ or ()
         )
         return success(
             Page([TesteeView.of(testee) for testee in testees], total, paging.page, paging.page_size)
