@@ -166,8 +166,13 @@ def test_a_preview_says_what_clock_changes_do(qs: Qs, answer: Answer):
     assert found == {
         "words": "every day at 02:30 America/New_York",
         "occurrences": [
-            {"at": "2025-03-09T07:00:00Z", "local": "2025-03-09T03:00:00-04:00", "dst": "shifted"},
-            {"at": "2025-03-10T06:30:00Z", "local": "2025-03-10T02:30:00-04:00", "dst": None},
+            {
+                "at": "2025-03-09T07:00:00Z",
+                "local": "2025-03-09T03:00:00-04:00",
+                "dst": "shifted",
+                "marks": [{"code": "shifted"}],
+            },
+            {"at": "2025-03-10T06:30:00Z", "local": "2025-03-10T02:30:00-04:00", "dst": None, "marks": []},
         ],
         "warnings": [],
     }

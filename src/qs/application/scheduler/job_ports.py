@@ -178,6 +178,10 @@ class JobRepository(Protocol):
 
     async def count(self, where: JobFilter) -> int: ...
 
+    async def counts(self) -> Mapping[tuple[JobStatus, bool], int]:
+        """How many jobs have each status, enabled ones and others."""
+        ...
+
     async def unclocked(self) -> Sequence[Job]:
         """Enabled jobs without a next slot, locked: those whose slots follow the end of an execution."""
         ...

@@ -101,11 +101,13 @@ class JobReading:
     async def total(self, tenant_id: UUID) -> Mapping[str, int]:
         """How many jobs there are: ``total``, ``enabled``, and by status."""
         async with self._unit_of_work(tenant_id) as uow:
-            counts = {"total": await uow.jobs.count(JobFilter())}
-            counts["enabled"] = await uow.jobs.count(JobFilter(enabled=True))
-            for status in JobStatus:
-                counts[status.value] = await uow.jobs.count(JobFilter(status=status))
-        return counts
+            counted = await uow.jobs.counts()
+        by_status = {
+            status.value: sum(number for (each, _), number in counted.items() if each == status)
+            for status in JobStatus
+        }
+        enabled = sum(number for (_, is_enabled), number in counted.items() if is_enabled)
+        return {"total": sum(counted.values()), "enabled": enabled, **by_status}
 
     async def recent(
         self, tenant_id: UUID, job_ids: Sequence[UUID], size: int

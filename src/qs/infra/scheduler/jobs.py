@@ -13,7 +13,7 @@ from qs.application.scheduler.job_ports import Advance, JobFilter, SlotClaim
 from qs.domain.kernel.ids import PLATFORM_TENANT
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.errors import JobNameTaken
-from qs.domain.scheduler.job import Job
+from qs.domain.scheduler.job import Job, JobStatus
 from qs.infra.postgres.roles import APP, SWEEPER
 from qs.infra.scheduler.job_rows import JOB_COLUMNS, job_of, json_or_null, json_text
 
@@ -30,6 +30,9 @@ _DUE_AT = text(
 _LOCK = text(
     "SELECT FROM job WHERE tenant_id = :tenant AND (id = ANY(CAST(:ids AS uuid[])) OR name = ANY(CAST(:names AS text[])))"
     " ORDER BY id FOR UPDATE"
+)
+_COUNTS = text(
+    "SELECT status, enabled, count(*) AS number FROM job WHERE tenant_id = :tenant GROUP BY status, enabled"
 )
 _UNCLOCKED = text(
     f"SELECT {JOB_COLUMNS} FROM job WHERE tenant_id = :tenant AND enabled AND status = 'active'"  # noqa: S608
@@ -170,6 +173,10 @@ class SqlJobs:
         condition, values = self._where(where)
         found = await self._connection.scalar(text(f"SELECT count(*) FROM job WHERE {condition}"), values)  # noqa: S608
         return int(found)
+
+    async def counts(self) -> Mapping[tuple[JobStatus, bool], int]:
+        rows = await self._connection.execute(_COUNTS, {"tenant": self._tenant_id})
+        return {(JobStatus(row.status), row.enabled): row.number for row in rows}
 
     async def unclocked(self) -> Sequence[Job]:
         rows = await self._connection.execute(_UNCLOCKED, {"tenant": self._tenant_id})

@@ -1,6 +1,7 @@
 """Jobs and their executions as tables show them: readable on 80 columns, and each time with its offset."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from qs.application.scheduler.job_reading import JobState
 from qs.domain.kernel.zones import UnknownZone, zone
 from qs.domain.scheduler.job import Job, JobStatus
 from qs.domain.scheduler.job_execution import JobExecution
-from qs.domain.scheduler.triggers import Occurrence
+from qs.domain.scheduler.triggers import MarkCode, Occurrence
 from qs.infra.scheduler.files.showing import masked
 from qs.infra.scheduler.files.writing import short_document
 from qs.infra.scheduler.files.yaml_text import yaml_text
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-_DST = {"shifted": "shifted", "first": "first of two"}
+_MARKS = {
+    MarkCode.SHIFTED: "shifted",
+    MarkCode.FIRST: "first of two",
+    MarkCode.FIRST_PASS: "first pass of this hour",
+    MarkCode.SECOND_PASS: "second pass of this hour",
+    MarkCode.CLOCK_MOVED: "clocks moved by {minutes:+} min",
+    MarkCode.LEFT_OUT: "dates left out by {calendar}: {dates}",
+    MarkCode.WORKED: "worked by {calendar}",
+    MarkCode.WAITED: "waited for {calendar}",
+}
 
 
 def clock_text(instant: datetime | None, tz: ZoneInfo) -> str | None:
@@ -100,14 +110,18 @@ def executions_table(executions: Sequence[JobExecution], tz: ZoneInfo, *, of_one
 
 
 def slots_table(occurrences: Iterable[Occurrence], tz: ZoneInfo) -> "Table":
-    """Slots by the clocks of the zone and in UTC, and what a change of those clocks did to them."""
+    """Slots by the clocks of the zone and in UTC, and what a change of those clocks and a calendar did to them."""
     return rows(
-        (str(tz), "UTC", "clock change"),
+        (str(tz), "UTC", "changes"),
         [
-            (clock_text(each.at, tz), clock_text(each.at, zone("UTC")), _DST.get(each.dst or ""))
+            (clock_text(each.at, tz), clock_text(each.at, zone("UTC")), _marks_text(each))
             for each in occurrences
         ],
     )
+
+
+def _marks_text(slot: Occurrence) -> str | None:
+    return ", ".join(_MARKS[mark.code].format(**asdict(mark)) for mark in slot.marks) or None
 
 
 def job_zone(job: Job, default_timezone: str) -> ZoneInfo:

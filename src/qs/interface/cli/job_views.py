@@ -1,6 +1,7 @@
 """Jobs and their executions as `--json` gives them."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from qs.application.scheduler.job_documents import write_job
 from qs.application.scheduler.job_reading import JobState
 from qs.domain.scheduler.job import ConfigError, JobSource, JobStatus
 from qs.domain.scheduler.job_execution import JobExecution, RunFiredBy, RunStatus
-from qs.domain.scheduler.triggers import Occurrence
+from qs.domain.scheduler.triggers import Mark, Occurrence
 from qs.infra.scheduler.files.showing import masked
 
 if TYPE_CHECKING:
@@ -84,11 +85,12 @@ class ExecutionDetails(ExecutionItem, kw_only=True):
 
 
 class Slot(Struct):
-    """``at`` is in UTC, ``local`` the same by the clocks of its zone."""
+    """``at`` is in UTC, ``local`` the same by the clocks of its zone; ``marks`` say what these and a calendar did."""
 
     at: datetime
     local: datetime
     dst: str | None
+    marks: list[dict[str, Any]]
 
 
 def job_item(state: JobState) -> JobItem:
@@ -128,7 +130,12 @@ def duration_ms(execution: JobExecution) -> int | None:
 
 
 def slots(occurrences: Iterable[Occurrence]) -> list[Slot]:
-    return [Slot(each.at, each.local, each.dst) for each in occurrences]
+    return [Slot(each.at, each.local, each.dst, [_said(mark) for mark in each.marks]) for each in occurrences]
+
+
+def _said(mark: Mark) -> dict[str, Any]:
+    """The mark as the HTTP interface names its fields, without those that say nothing."""
+    return {name: value for name, value in asdict(mark).items() if value is not None}
 
 
 def _facts(state: JobState) -> dict[str, Any]:

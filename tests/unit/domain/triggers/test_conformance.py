@@ -178,6 +178,19 @@ def test_a_preview_shows_slots_in_order_by_the_clocks_of_the_zone(conforming: Tr
     assert {occurrence.dst for occurrence in shown} <= {None, "shifted", "first"}
 
 
+def test_without_its_calendar_it_follows_none_and_is_otherwise_the_same(
+    example: tuple[str, str, str | None, dict[str, Any]],
+):
+    kind, schedule, timezone, fields = example
+    # Its zone stays, which a grid of elapsed time has for its calendar alone.
+    named = trigger(kind, schedule, timezone, **fields).without_calendar()
+    bare = trigger(kind, schedule, timezone, **{k: v for k, v in fields.items() if k != "calendar"})
+
+    assert named.calendar is None
+    for instant in INSTANTS:
+        assert slots(named, instant, 4) == slots(bare, instant, 4)
+
+
 def test_words_say_something_of_one_line_in_both_languages(conforming: Trigger):
     english, chinese = words(conforming, "en"), words(conforming, "zh")
 

@@ -2,6 +2,7 @@
 
 from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.triggers.jitter import jittered
+from qs.domain.scheduler.triggers.marks import Mark, MarkCode
 from qs.domain.scheduler.triggers.occurrences import Occurrence, preview
 from qs.domain.scheduler.triggers.reading import read_trigger
 from qs.domain.scheduler.triggers.spec import TriggerInvalid, TriggerKind, TriggerSpec
@@ -11,6 +12,8 @@ from qs.domain.scheduler.triggers.wording import Language, words
 __all__ = [
     "Calendar",
     "Language",
+    "Mark",
+    "MarkCode",
     "Occurrence",
     "Trigger",
     "TriggerInvalid",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from qs.domain.kernel.zones import zone
+from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.triggers.phrases import Phrases
 from qs.domain.scheduler.triggers.spec import TriggerKind
 from qs.domain.scheduler.triggers.trigger import Dst, Trigger
@@ -32,6 +33,10 @@ class BoundedTrigger:
     @property
     def timezone(self) -> str | None:
         return self.within.timezone
+
+    @property
+    def calendar(self) -> Calendar | None:
+        return self.within.calendar
 
     @property
     def depends_on_end(self) -> bool:
@@ -65,6 +70,9 @@ class BoundedTrigger:
 
     def dst(self, slot: datetime) -> Dst | None:
         return self.within.dst(slot)
+
+    def without_calendar(self) -> Trigger:
+        return BoundedTrigger(self.within.without_calendar(), self.start_at, self.end_at)
 
     def words(self, phrases: Phrases) -> str:
         tz = zone(self.timezone or "UTC")

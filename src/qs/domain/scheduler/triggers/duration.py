@@ -1,7 +1,7 @@
 """Elapsed time: a grid that begins at an anchor and never moves, whoever restarts whatever."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from qs.domain.kernel.durations import duration_text, parse_duration
@@ -61,6 +61,9 @@ class DurationTrigger:
 
     def dst(self, slot: datetime) -> Dst | None:
         return None
+
+    def without_calendar(self) -> "DurationTrigger":
+        return replace(self, calendar=None)
 
     def words(self, phrases: Phrases) -> str:
         told = phrases.every(self.every)

@@ -1,6 +1,6 @@
 """A pause between executions: the next slot is so long after the last one ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from qs.domain.kernel.durations import duration_text
@@ -51,6 +51,9 @@ class FixedDelayTrigger:
 
     def dst(self, slot: datetime) -> Dst | None:
         return None
+
+    def without_calendar(self) -> "FixedDelayTrigger":
+        return replace(self, calendar=None)
 
     def words(self, phrases: Phrases) -> str:
         told = phrases.after_end(self.delay)

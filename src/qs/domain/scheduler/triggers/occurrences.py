@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from qs.domain.kernel.zones import zone
+from qs.domain.scheduler.triggers.marks import Mark, marks_of
 from qs.domain.scheduler.triggers.trigger import Dst, Trigger
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A slot: ``at`` in UTC, ``local`` the same by the zone's clocks, and what a change of clocks did to it."""
+    """A slot: ``at`` in UTC, ``local`` the same by the zone's clocks, what a change of clocks did to it, and its marks."""
 
     at: datetime
     local: datetime
     dst: Dst | None
+    marks: tuple[Mark, ...] = ()
 
 
 def preview(trigger: Trigger, after: datetime, count: int) -> list[Occurrence]:
@@ -24,6 +26,7 @@ def preview(trigger: Trigger, after: datetime, count: int) -> list[Occurrence]:
     tz = zone(trigger.timezone or "UTC")
     found: list[Occurrence] = []
     while len(found) < count and (slot := trigger.next_after(after)) is not None:
-        found.append(Occurrence(slot, slot.astimezone(tz), trigger.dst(slot)))
+        marks = marks_of(trigger, slot, after, found[-1].at if found else None)
+        found.append(Occurrence(slot, slot.astimezone(tz), trigger.dst(slot), marks))
         after = slot
     return found

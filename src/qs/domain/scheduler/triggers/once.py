@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from qs.domain.kernel.zones import civil_date, resolve_wall_time, zone
+from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.triggers.phrases import Phrases
 from qs.domain.scheduler.triggers.spec import TriggerInvalid, TriggerKind, quoted
 from qs.domain.scheduler.triggers.trigger import Dst, Reading
@@ -30,6 +31,10 @@ class OnceTrigger:
         return TriggerKind.ONCE
 
     @property
+    def calendar(self) -> Calendar | None:
+        return None
+
+    @property
     def depends_on_end(self) -> bool:
         return False
 
@@ -45,6 +50,9 @@ class OnceTrigger:
 
     def dst(self, slot: datetime) -> Dst | None:
         return self.moved
+
+    def without_calendar(self) -> "OnceTrigger":
+        return self
 
     def words(self, phrases: Phrases) -> str:
         return phrases.once(self.at.astimezone(zone(self.timezone)))

@@ -36,6 +36,11 @@ class Trigger(Protocol):
         ...
 
     @property
+    def calendar(self) -> Calendar | None:
+        """The calendar that it follows."""
+        ...
+
+    @property
     def depends_on_end(self) -> bool:
         """True if ``next_after`` must be asked with the end of the last execution; then ``latest`` is None."""
         ...
@@ -55,6 +60,10 @@ class Trigger(Protocol):
 
     def dst(self, slot: datetime) -> Dst | None:
         """What a change of clocks did to this slot of the trigger."""
+        ...
+
+    def without_calendar(self) -> "Trigger":
+        """The same trigger, for which no day is marked."""
         ...
 
     def words(self, phrases: Phrases) -> str:

@@ -3,7 +3,7 @@
 Wall times are counted in seconds since 1970-01-01 00:00 by the wall clock, instants in seconds since the epoch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -65,6 +65,10 @@ class Clock(Protocol):
 
     def dst(self, slot: int) -> Dst | None: ...
 
+    def of(self, wall_times: WallTimes) -> "Clock":
+        """The same clock for other wall times."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OnceEach:
@@ -106,6 +110,9 @@ class OnceEach:
         if slot == here.begin and here.offset > here.earlier and self.wall_times.first_from(shown) != shown:
             return "shifted"
         return "first" if shown >= here.end + stretch_at(self.tz, here.end).offset else None
+
+    def of(self, wall_times: WallTimes) -> "OnceEach":
+        return replace(self, wall_times=wall_times)
 
     def _slot(self, wall: int, here: Stretch) -> int | None:
         # Most wall times asked for are of the stretch at hand; one that was shown before it began is not.
@@ -155,3 +162,6 @@ class WheneverShown:
 
     def dst(self, slot: int) -> Dst | None:
         return None
+
+    def of(self, wall_times: WallTimes) -> "WheneverShown":
+        return replace(self, wall_times=wall_times)

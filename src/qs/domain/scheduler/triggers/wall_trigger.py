@@ -1,9 +1,10 @@
 """The trigger of every kind that follows a wall clock: cron, daily, weekly and monthly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from qs.domain.kernel.zones import zone
+from qs.domain.scheduler.calendars import Calendar
 from qs.domain.scheduler.triggers.days import Days
 from qs.domain.scheduler.triggers.phrases import Phrases
 from qs.domain.scheduler.triggers.spec import TriggerKind
@@ -49,6 +50,10 @@ class WallTrigger:
         )
 
     @property
+    def calendar(self) -> Calendar | None:
+        return self.wall_times.days.calendar
+
+    @property
     def depends_on_end(self) -> bool:
         return False
 
@@ -62,6 +67,10 @@ class WallTrigger:
 
     def dst(self, slot: datetime) -> Dst | None:
         return self.clock.dst(seconds_of(slot))
+
+    def without_calendar(self) -> "WallTrigger":
+        unmarked = replace(self.wall_times, days=replace(self.wall_times.days, calendar=None))
+        return replace(self, wall_times=unmarked, clock=self.clock.of(unmarked))
 
     def words(self, phrases: Phrases) -> str:
         return phrases.recurring(self.wall_times.days, self.wall_times.times, self.timezone)

@@ -13,7 +13,7 @@ from qs.application.scheduler.job_documents import write_job
 from qs.application.scheduler.job_reading import JobState, Previewed
 from qs.application.scheduler.reading import DutyState
 from qs.domain.scheduler.job import ConfigError, JobStatus
-from qs.domain.scheduler.triggers import Language, Occurrence
+from qs.domain.scheduler.triggers import Language, Mark, MarkCode, Occurrence
 from qs.interface.rest.scheduler.duties import duty_words
 from qs.interface.rest.scheduler.execution_dto import (
     ExecutionItem,
@@ -164,12 +164,32 @@ class AppliedView(Struct):
         return cls(views, counts, dry_run)
 
 
+class MarkView(Struct):
+    """What is to be known about a slot: its `code`, by which of the others say more.
+
+    `shifted`: its time does not exist on that day. `first`: its time comes twice, and this is the one that fires.
+    `first_pass`, `second_pass`: its hour comes twice, and it fires in both. `clock_moved`: clocks were moved since the
+    slot before. `left_out`: the calendar took dates out before it. `worked`: it is there because the calendar works on
+    that day. `waited`: it waited for the end of a holiday.
+    """
+
+    code: MarkCode
+    minutes: Annotated[int | None, Meta(description="By how many clocks were moved; forward if positive.")]
+    dates: Annotated[int | None, Meta(description="How many dates were left out.")]
+    calendar: Annotated[str | None, Meta(description="The name of the calendar that did it.")]
+
+    @classmethod
+    def of(cls, mark: Mark) -> "MarkView":
+        return cls(mark.code, mark.minutes, mark.dates, mark.calendar)
+
+
 class OccurrenceView(Struct):
     """A slot. `local` is the same by the zone's clocks; `dst`: moved out of a gap, or the first of two passes."""
 
     at: datetime
     local: datetime
     dst: Literal["shifted", "first"] | None
+    marks: list[MarkView]
 
 
 class UpcomingView(Struct):
@@ -199,7 +219,10 @@ class BackfillView(Struct):
 
 
 def occurrences(slots: Iterable[Occurrence]) -> list[OccurrenceView]:
-    return [OccurrenceView(slot.at, slot.local, slot.dst) for slot in slots]
+    return [
+        OccurrenceView(slot.at, slot.local, slot.dst, [MarkView.of(mark) for mark in slot.marks])
+        for slot in slots
+    ]
 
 
 def job_view(state: JobState) -> JobView:

@@ -12,11 +12,11 @@ from qs.application.scheduler.job_ports import JobFilter
 from qs.application.scheduler.job_reading import JobReading
 from qs.application.scheduler.reading import DutyReading
 from qs.domain.identity.principal import Principal
-from qs.domain.kernel.errors import Invalid, Problem
 from qs.domain.scheduler.job import JobSource, JobStatus
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.etags import expected_version
+from qs.interface.rest.id_lists import ids_in, ids_of
 from qs.interface.rest.paging import read_cursor, write_cursor
 from qs.interface.rest.plan.examples import a_body_like
 from qs.interface.rest.scheduler.answers import BY_LANGUAGE, changeable, language_of, next_page
@@ -65,16 +65,7 @@ StatusFilter = Annotated[JobStatus, Meta(description="Only those in this state."
 SourceFilter = Annotated[Source, Meta(description="Only those that are written down there.")]
 
 
-JobIds = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9a-f-]{36}(,[0-9a-f-]{36}){0,99}$(?!\n)",
-        max_length=3700,
-        description="Ids of jobs, up to 100, with commas.",
-        examples=["01980000-0000-7000-8000-000000000000"],
-        extra={"expected": "1 to 100 ids with commas between them"},
-    ),
-]
+JobIds = Annotated[str, ids_of("jobs", most=100)]
 RecentCount = Annotated[int, Meta(ge=1, le=100, description="How many executions of each.")]
 
 
@@ -158,7 +149,7 @@ class JobController(Controller):
         count: FromQuery[RecentCount] = 12,
     ) -> Response[Success[list[RecentView]]]:
         """For each of the jobs that ran its newest executions, the oldest first."""
-        found = await reading.recent(request.user.home_tenant, _ids(ids), count)
+        found = await reading.recent(request.user.home_tenant, ids_in(ids), count)
         return success(
             [
                 RecentView(job_id, [RecentRun(run_id, Status(status.value)) for run_id, status in runs])
@@ -265,10 +256,3 @@ def _fits(
         "owner": owner,
     }
     return all(value is None or getattr(view, key) == value for key, value in wanted.items())
-
-
-def _ids(text: str) -> list[UUID]:
-    try:
-        return [UUID(each) for each in text.split(",")]
-    except ValueError as error:
-        raise Invalid([Problem("/ids", "must be ids of jobs with commas between them")]) from error
