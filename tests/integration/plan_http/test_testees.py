@@ -255,16 +255,17 @@ async def test_several_testees_are_shown_by_their_ids(api, neighbour):
     nobody = str(uuid4())
 
     async def found(*ids: str) -> list[str]:
-        return [each["id"] for each in data_of(await api.get(f"{V1}/testees", params={"id": ids}))["items"]]
+        asked = {"ids": ",".join(ids)} if ids else {}
+        return [each["id"] for each in data_of(await api.get(f"{V1}/testees", params=asked))["items"]]
 
     assert await found(first["id"], second["id"], nobody, foreign["id"]) == [second["id"], first["id"]]
     assert await found(foreign["id"]) == []
     assert await found() == [other["id"], second["id"], first["id"]]
     data_of(await api.delete(f"{V1}/testees/{first['id']}"))
-    page = data_of(await api.get(f"{V1}/testees", params={"id": [first["id"], other["id"]], "page_size": 1}))
+    page = data_of(await api.get(f"{V1}/testees?ids={first['id']},{other['id']}&page_size=1"))
     assert ([each["id"] for each in page["items"]], page["total"]) == ([other["id"]], 1)
-    assert pointers_of(await api.get(f"{V1}/testees?id={nobody}&id=x"), "invalid") == ["/id/1"]
-    assert pointers_of(await api.get(f"{V1}/testees", params={"id": [nobody] * 101}), "invalid") == ["/id"]
+    for text in ("x", f"{nobody},", "-" * 36, ",".join([nobody] * 101), ""):
+        assert pointers_of(await api.get(f"{V1}/testees", params={"ids": text}), "invalid") == ["/ids"]
 
 
 async def test_tasks_follow_the_testees_own_zone(api):

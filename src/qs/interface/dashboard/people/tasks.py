@@ -77,7 +77,7 @@ async def names_of(api: Api, reader: Reader, testee_ids: list[str]) -> dict[str,
     if not testee_ids or not reader.may("testees:read"):
         return {}
     ids = list(dict.fromkeys(testee_ids))
-    (found,) = await api.together(api.get("/testees", id=ids, page_size=len(ids)))
+    (found,) = await api.together(api.get("/testees", ids=",".join(ids), page_size=len(ids)))
     if isinstance(found, ApiRefused):
         return {}
     return {testee["id"]: testee["name"] or testee["external_id"] or "" for testee in found["items"]}

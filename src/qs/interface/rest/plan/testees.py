@@ -1,11 +1,9 @@
 """``/testees``: who is asked, and what they follow."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.params import FromQuery, QueryParameter
-from msgspec import Meta
+from litestar.params import FromQuery
 
 from qs.application.plan.keeping import TesteeKeeping
 from qs.application.plan.ports import Page as PageOf
@@ -15,6 +13,7 @@ from qs.domain.identity.principal import Principal
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.etags import versioned
+from qs.interface.rest.id_lists import ids_in, ids_of
 from qs.interface.rest.paging import CursorToken, Page, PageRequest, PageSize, counted_pages
 from qs.interface.rest.plan.examples import a_body_like
 from qs.interface.rest.plan.plan_dto import PlanView
@@ -27,10 +26,7 @@ READ = {"scope": "testees:read"}
 WRITE = {"scope": "testees:write"}
 
 
-Ids = Annotated[
-    Annotated[list[UUID], Meta(min_length=1, max_length=100)] | None,
-    QueryParameter(name="id", description="Only the testees with these ids; the parameter is repeated."),
-]
+TesteeIds = Annotated[str, ids_of("testees", most=100)]
 TesteeRequest = Annotated[
     TesteeBody,
     a_body_like(
@@ -69,11 +65,12 @@ class TesteeController(Controller):
         request: Request[Principal, Any, Any],
         reading: Given[PlanReading],
         paging: Given[PageRequest],
-        id_: Ids = None,
+        ids: FromQuery[TesteeIds | None] = None,
     ) -> Response[Success[Page[TesteeView]]]:
-        """Erased ones are left out, and so is an ``id`` that names nobody."""
+        """Erased ones are left out, and so is an id that names nobody."""
+        wanted = ids_in(ids) if ids else ()
         testees, total = await reading.testees(
-            request.user.home_tenant, PageOf(paging.page, paging.page_size), id_ or ()
+            request.user.home_tenant, PageOf(paging.page, paging.page_size), wanted
         )
         return success(
             Page([TesteeView.of(testee) for testee in testees], total, paging.page, paging.page_size)
