@@ -32,6 +32,7 @@ from qs.application.plan.bulk_enrolling import BulkEnrolling
 from qs.application.plan.cataloguing import Cataloguing
 from qs.application.plan.enrolling import Enrolling
 from qs.application.plan.entering import EntryAdmission
+from qs.application.plan.holdings import PlanHoldings
 from qs.application.plan.keeping import TesteeKeeping
 from qs.application.plan.operating import TaskOperating
 from qs.application.plan.opting_out import OptingOut
@@ -215,6 +216,7 @@ class Container(Webhooks, Statistics):
     event_backlog = providers.Singleton(SqlEventBacklog, engine, all_subscriptions)
     event_standings = providers.Singleton(SqlEventStandings, engine, all_subscriptions)
     task_standings = providers.Singleton(SqlTaskStandings, engine)
+    plan_holdings = providers.Singleton(PlanHoldings, plan_uow)
     message_standings = providers.Singleton(SqlMessageStandings, engine)
     job_standings = providers.Singleton(SqlJobStandings, engine)
     retention = providers.Singleton(

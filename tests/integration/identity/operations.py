@@ -30,7 +30,7 @@ NAMED: tuple[tuple[str, str], ...] = (
     (r"\{tenant_id\}", "tenant_id tenant"),
 )
 # They are no tenant's, so there is no foreign one.
-NOBODYS = frozenset({"node_id", "key", "locale", "token", "channel"})
+NOBODYS = frozenset({"node_id", "key", "locale", "token", "channel", "picture"})
 # The same in the query and in bodies.
 _FIELDS = {
     "plan_id": "plan",

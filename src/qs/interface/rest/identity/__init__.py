@@ -3,7 +3,9 @@
 from qs.interface.rest.identity.api_keys import ApiKeyController
 from qs.interface.rest.identity.controller import AuthController
 from qs.interface.rest.identity.oauth import OAuthController
+from qs.interface.rest.identity.roles import roles
 from qs.interface.rest.identity.service_accounts import ServiceAccountController
+from qs.interface.rest.identity.tenant_usage import tenant_usage
 from qs.interface.rest.identity.tenants import TenantController
 from qs.interface.rest.identity.users import UserController
 
@@ -13,5 +15,7 @@ route_handlers = (
     ServiceAccountController,
     TenantController,
     UserController,
+    roles,
+    tenant_usage,
 )
 root_route_handlers = (OAuthController,)

@@ -63,7 +63,7 @@ class TenantController(Controller):
         paging: Given[PageRequest],
     ) -> Response[Success[Page[TenantSummary]]]:
         """All of them for administrators of the default tenant, for those of another their own."""
-        found = [tenant for tenant in await tenants.list() if _is_theirs(request.user, tenant.id)]
+        found = [tenant for tenant in await tenants.list() if is_theirs(request.user, tenant.id)]
         shown = found[paging.offset : paging.offset + paging.page_size]
         items = [TenantSummary.of(tenant) for tenant in shown]
         return success(Page(items, len(found), paging.page, paging.page_size))
@@ -101,11 +101,11 @@ class TenantController(Controller):
 
 
 def _require_theirs(caller: Principal, tenant_id: UUID) -> None:
-    if not _is_theirs(caller, tenant_id):
+    if not is_theirs(caller, tenant_id):
         raise TenantAbsent
 
 
-def _is_theirs(caller: Principal, tenant_id: UUID) -> bool:
+def is_theirs(caller: Principal, tenant_id: UUID) -> bool:
     """Whether the tenant exists for the caller; the platform's own exists for nobody."""
     if tenant_id == PLATFORM_TENANT:
         return False
