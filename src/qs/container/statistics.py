@@ -8,8 +8,10 @@ from dependency_injector import providers
 from qs.application.kernel.subscribing import Subscribing
 from qs.application.statistics.counting import SUBSCRIPTION, Counting
 from qs.application.statistics.daily_sync import DailySync
+from qs.application.statistics.following import PlanFollowing
 from qs.application.statistics.holding import SyncHolding
 from qs.application.statistics.mending import CounterMending
+from qs.application.statistics.picturing import StatisticsPictures
 from qs.application.statistics.ports import Kind
 from qs.application.statistics.reading import StatisticsReading
 from qs.application.statistics.syncing import AccumulatedSync, PlanSync, StatisticsSyncing
@@ -24,6 +26,7 @@ from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.statistics.calendars import RecordedCalendars
 from qs.infra.statistics.counters import RedisCounters
 from qs.infra.statistics.courses import RecordedCourse
+from qs.infra.statistics.matplotlib_drawing import MatplotlibDrawing
 from qs.infra.statistics.survival import ScipyEstimator
 from qs.infra.statistics.truth import SqlTruths
 from qs.infra.statistics.unit_of_work import SqlCountedTenants, SqlStatisticsUnitOfWork
@@ -87,10 +90,14 @@ class Statistics(Foundation):
         counted_tenants,
     )
 
+    _course = providers.Singleton(RecordedCourse, providers.Singleton(SqlCourse, Foundation.engine))
     statistics_reading = providers.Singleton(
         StatisticsReading,
         statistics_uow,
         _calendars,
-        providers.Singleton(RecordedCourse, providers.Singleton(SqlCourse, Foundation.engine)),
-        providers.Singleton(ScipyEstimator),
+        _course,
+        providers.Singleton(PlanFollowing, _course, providers.Singleton(ScipyEstimator)),
+    )
+    statistics_pictures = providers.Singleton(
+        StatisticsPictures, statistics_reading, providers.Singleton(MatplotlibDrawing)
     )

@@ -113,6 +113,8 @@ async def test_what_exists_and_was_never_counted_has_zeros(api):
         None,
         [],
     )
+    late = dict.fromkeys(("median_seconds", "p95_seconds", "longest_seconds"))
+    assert found["opening"] == {"n": 0, **late}
 
 
 ABSENT = (

@@ -8,7 +8,7 @@ import pytest
 
 from qs.domain.statistics.calendar import BEGINNING, Period, TenantCalendar
 from qs.domain.statistics.facts import Fact
-from qs.domain.statistics.followup import Observation, Occasion, latency, stay
+from qs.domain.statistics.followup import Observation, Occasion, latency, opening_lags, stay
 from qs.domain.statistics.laws import broken_by_plan, broken_by_totals
 from qs.domain.statistics.rates import Rate, rates
 from tests.support.builders import at
@@ -148,6 +148,17 @@ def test_people_stay_until_the_first_unanswered_occasion_after_their_last_answer
     ]
 
     assert stay(occasions) == stayed
+
+
+def test_the_lag_of_an_opening_is_the_seconds_since_it_was_planned():
+    def opened(after: timedelta | None) -> Occasion:
+        planned = at("2026-07-01 19:00")
+        return Occasion(planned, "UTC", "opened", None if after is None else planned + after, None, None)
+
+    lags = opening_lags([opened(timedelta(seconds=2.5)), opened(None), opened(timedelta(hours=-1))])
+
+    # What staff opened before its time was not late.
+    assert lags == [2.5, 0.0]
 
 
 def test_latency_is_hours_to_the_answer_and_censored_without_one():

@@ -1,12 +1,11 @@
 """Reading statistics: every number with what it is made of, as of when, and the tasks behind it."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
+from qs.application.statistics.following import LagView, LatencyView, PlanFollowing, SurvivalView
 from qs.application.statistics.ports import (
     Calendars,
     Course,
@@ -17,7 +16,6 @@ from qs.application.statistics.ports import (
     TaskPage,
 )
 from qs.domain.statistics.errors import NothingCounted, SpanTooLong
-from qs.domain.statistics.followup import Observation, Occasion, latency, stay
 from qs.domain.statistics.metrics import DEFINITION_VERSION, WINDOWS, Counts, Dimension, reasons
 from qs.domain.statistics.rates import Rate, rates
 
@@ -56,35 +54,8 @@ class FiguresView:
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalView:
-    """Kaplan-Meier: from each time (days since the first occasion) on, the share that is still there.
-
-    ``at_risk`` is the number just before the time, ``low`` and ``high`` bound the band (log-log) of that confidence, None
-    where it is not defined.
-    """
-
-    times: list[float]
-    at_risk: list[int]
-    events: list[int]
-    censored: list[int]
-    survival: list[float]
-    low: list[float | None]
-    high: list[float | None]
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyView:
-    """Hours from opening to the answer; None while less than half have answered."""
-
-    median_hours: float | None
-    n: int
-    censored: int
-
-
-@dataclass(frozen=True, slots=True)
 class PlanView:
-    """A plan: its tasks as they were at ``as_of``, and how people stayed, as it is now."""
+    """A plan: its tasks as they were at ``as_of``, and how people stayed, as it was at ``followed_at``."""
 
     figures: FiguresView
     counts: Mapping[str, int]
@@ -94,6 +65,8 @@ class PlanView:
     followup: Rate
     survival: SurvivalView
     latency: LatencyView
+    opening: LagView
+    followed_at: datetime
     as_of: datetime | None
 
 
@@ -106,14 +79,6 @@ class Basis:
     definition_version: int
 
 
-class SurvivalEstimator(Protocol):
-    """A statistics library's estimates from right-censored observations."""
-
-    async def survival(self, observations: Sequence[Observation]) -> SurvivalView: ...
-
-    async def median(self, observations: Sequence[Observation]) -> LatencyView: ...
-
-
 class StatisticsReading:
     """Every method sees only the given tenant, and raises NothingCounted for what is not there."""
 
@@ -122,12 +87,12 @@ class StatisticsReading:
         unit_of_work: StatisticsUnitOfWorkFactory,
         calendars: Calendars,
         course: Course,
-        estimator: SurvivalEstimator,
+        following: PlanFollowing,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._calendars = calendars
         self._course = course
-        self._estimator = estimator
+        self._following = following
 
     async def figures(self, tenant_id: UUID, dimension: str, key: str) -> FiguresView:
         """Totals, windows and rates as they were last added up; zeros for what exists and was never counted."""
@@ -177,9 +142,7 @@ class StatisticsReading:
             last = await uow.syncs.last(Kind.PLAN)
         counts: Counts = found[0].counts if found else {}
         occasions = found[0].occasions if found else []
-        courses = (await self._course.occasions(tenant_id, plan_id)).values()
-        # Of a large plan this takes a while, for which others must not wait.
-        stays, waits = await asyncio.to_thread(_observed, courses, now)
+        followed = await self._following.of(tenant_id, plan_id, now)
         later = [each for each in occasions if each["seq"] > 1]
         return PlanView(
             figures,
@@ -188,8 +151,10 @@ class StatisticsReading:
             occasions,
             [each["completed"] for each in occasions],
             Rate(sum(each["completed"] for each in later), sum(each["closed"] for each in later)),
-            await self._estimator.survival(stays),
-            await self._estimator.median(waits),
+            followed.survival,
+            followed.latency,
+            followed.opening,
+            followed.at,
             (last.as_of if last and last.as_of else found[1]) if found else None,
         )
 
@@ -271,16 +236,3 @@ def _windows(counted: Mapping[str, Counts], through: date) -> dict[str, WindowVi
         counts = counted.get(str(days), {})
         views[str(days)] = WindowView(through - (days - 1) * _DAY, through, counts, rates(counts))
     return views
-
-
-def _observed(
-    courses: Iterable[Sequence[Occasion]], now: datetime
-) -> tuple[list[Observation], list[Observation]]:
-    """What each enrollment says of staying, and each opened task of the time to an answer."""
-    stays: list[Observation] = []
-    waits: list[Observation] = []
-    for course in courses:
-        if (stayed := stay(course)) is not None:
-            stays.append(stayed)
-        waits += latency(course, now)
-    return stays, waits

@@ -44,3 +44,38 @@ class SpanTooLong(Invalid):
             [Problem("/from", f"must lie no more than {longest} days before to, and not after it")],
             f"so many dates are too much for one answer; ask for at most {longest} at a time",
         )
+
+
+class RetentionNeedsPlan(Invalid):
+    code = "statistics.retention_needs_plan"
+
+    def __init__(self) -> None:
+        super().__init__(
+            [Problem("/dimension", "must be plan")],
+            "it is in a plan that people stay, and these figures are not of one; name a plan",
+        )
+
+
+class PictureUndated(Invalid):
+    code = "statistics.picture_undated"
+    sentence = "this picture is not by date, so that no dates can be chosen; leave from and to out"
+
+
+class PictureAbsent(Absent):
+    code = "statistics.picture_absent"
+    sentence = "there is no picture of that name; ask for trend, completion or retention"
+
+
+class DrawingMissing(Unavailable):
+    """What draws is not installed, which waiting does not change."""
+
+    code = "statistics.drawing_missing"
+    retry_after: int | None = None
+
+    def __init__(self, what: str, install: str) -> None:
+        super().__init__(f"{what} is not installed, which drawing needs: {install}")
+
+
+class DrawingBusy(Unavailable):
+    code = "statistics.drawing_busy"
+    sentence = "as many pictures as may wait are waiting to be drawn; try again in a moment"

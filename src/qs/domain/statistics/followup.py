@@ -61,6 +61,15 @@ def latency(occasions: Iterable[Occasion], now: datetime) -> list[Observation]:
     return found
 
 
+def opening_lags(occasions: Iterable[Occasion]) -> list[float]:
+    """Seconds from when each task was planned to when it was opened, of every one that was."""
+    return [
+        max((each.opened_at - each.planned_at) / timedelta(seconds=1), 0.0)
+        for each in occasions
+        if each.opened_at is not None
+    ]
+
+
 def _days(first: Occasion, later: Occasion) -> float:
     return float((_local(later) - _local(first)).days)
 

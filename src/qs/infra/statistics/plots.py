@@ -1,8 +1,7 @@
 """Three pictures of statistics: how many a day, which part was answered, and how long people stay."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -10,67 +9,83 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
+from numpy import array
 
+from qs.application.statistics import drawing
+from qs.application.statistics.drawing import Chart, Heading, Look
+from qs.application.statistics.picture_words import Words
 from qs.domain.statistics.metrics import Counts
 from qs.domain.statistics.rates import Rate, rates
-from qs.infra.statistics.canvas import GREY, in_percent, say_nothing_is_counted, sheet, style
+from qs.infra.statistics.canvas import Colors, Series, in_percent, say_instead, sheet, style
 
 if TYPE_CHECKING:
-    from qs.application.statistics.reading import SurvivalView
+    from qs.application.statistics.following import SurvivalView
 
-_COLORS = {"opened": "#0072B2", "completed": "#009E73", "expired": "#D55E00", "missed": "#7F7F7F"}
 _MOST_TICKS = 12
+_BAR = 0.9
+_LEAST = timedelta(days=6)
+_AS_USUAL = Look()
+# By years, months, days, hours, minutes and seconds; of the first of each its own.
+_NUMBERS = ["%Y", "%Y-%m", "%m-%d", "%H:%M", "%H:%M", "%S.%f"]
+_LARGER_NUMBERS = ["", "%Y", "%Y", "%Y-%m-%d", "%Y-%m-%d", "%Y-%m-%d"]
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """Of whom the figures are (``subject``), as of when, and in which zone dates are counted."""
+def figure_of(chart: Chart, look: Look) -> Figure:
+    """The chart as it is drawn."""
+    match chart:
+        case drawing.Trend(heading, days):
+            return trend(heading, days, look)
+        case drawing.CompletionByDay(heading, days):
+            return completion_by_day(heading, days, look)
+        case drawing.CompletionByOccasion(heading, occasions):
+            return completion_by_occasion(heading, occasions, look)
+        case drawing.Retention(heading, survival):
+            return retention(heading, survival, look)
 
-    subject: str
-    as_of: str
-    timezone: str
 
-    def note(self, what: str) -> str:
-        return f"{what} · as of {self.as_of} ({self.timezone})"
-
-
-def trend(heading: Heading, days: Mapping[date, Counts]) -> Figure:
+def trend(heading: Heading, days: Mapping[date, Counts], look: Look = _AS_USUAL) -> Figure:
     """Opened, completed, expired and missed tasks of each civil date, one below the other at the same scale."""
-    with style():
-        figure = sheet(f"Tasks a day: {heading.subject}", heading.note("by what became of them"), height=6.4)
-        most = max((counts.get(name, 0) for counts in days.values() for name in _COLORS), default=0)
-        grid = figure.add_gridspec(len(_COLORS), hspace=0.32)
+    words = look.words
+    with style(look.theme) as colors:
+        title = words.trend.format(subject=heading.subject)
+        figure = sheet(title, _note(words, words.by_outcome, heading), colors, height=6.4)
+        rows = _rows(words, colors)
+        most = max((counts.get(name, 0) for counts in days.values() for name, _, _ in rows), default=0)
+        grid = figure.add_gridspec(len(rows), hspace=0.32)
         first: Axes | None = None
-        for row, (name, color) in enumerate(_COLORS.items()):
+        for row, (name, said, series) in enumerate(rows):
             axes = figure.add_subplot(grid[row], sharex=first, sharey=first)
             first = first or axes
-            _bars(axes, {day: counts.get(name, 0) for day, counts in days.items()}, color)
+            _bars(axes, {day: counts.get(name, 0) for day, counts in days.items()}, series.mark)
             total = sum(counts.get(name, 0) for counts in days.values())
-            axes.set_title(f"{name}, {total} in all", loc="left", fontsize=10, color=color, pad=3)
-            axes.set_ylabel("tasks")
-            axes.tick_params(labelbottom=row == len(_COLORS) - 1)
+            in_all = words.in_all.format(name=said, n=total)
+            axes.set_title(in_all, loc="left", fontsize=10, color=series.words, pad=3)
+            axes.set_ylabel(words.tasks)
+            axes.tick_params(labelbottom=row == len(rows) - 1)
             axes.grid(visible=False, axis="x")
         assert first is not None
         first.set_ylim(0, max(most, 1) * 1.08)
         first.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-        _dates(axes, days, heading.timezone)
+        _dates(axes, days, heading.timezone, words, colors)
     return figure
 
 
-def completion_by_occasion(heading: Heading, occasions: Mapping[int, Rate]) -> Figure:
+def completion_by_occasion(heading: Heading, occasions: Mapping[int, Rate], look: Look = _AS_USUAL) -> Figure:
     """The part of the closed tasks of each occasion that was completed."""
-    with style():
-        figure = sheet(
-            f"Completion: {heading.subject}", heading.note("completed of closed tasks, by occasion")
-        )
+    words = look.words
+    with style(look.theme) as colors:
+        title = words.completion.format(subject=heading.subject)
+        figure = sheet(title, _note(words, words.by_occasion, heading), colors)
         axes = figure.add_subplot()
         seqs = list(occasions)
         shown = [rate.rate or 0 for rate in occasions.values()]
-        axes.bar(seqs, shown, width=0.62, color=_COLORS["completed"])
+        axes.bar(seqs, shown, width=0.62, color=colors.completed.mark)
         for seq, rate in occasions.items():
-            said = "none closed" if rate.rate is None else f"{rate.rate:.0%}\n{rate.n}/{rate.d}"
+            said = words.none_closed if rate.rate is None else f"{rate.rate:.0%}\n{rate.n}/{rate.d}"
             # With many occasions there is no room for the numbers side by side.
             size = 9 if len(seqs) <= _MOST_TICKS else 6
             axes.annotate(
@@ -78,20 +93,22 @@ def completion_by_occasion(heading: Heading, occasions: Mapping[int, Rate]) -> F
             )
         in_percent(axes)
         axes.set_ylim(0, 1.12)
-        axes.set_xlabel("occasion (seq)")
-        axes.set_ylabel("completed of closed tasks")
+        axes.set_xlabel(words.occasion)
+        axes.set_ylabel(words.completed_of_closed)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=_MOST_TICKS, integer=True, min_n_ticks=1))
         axes.set_xlim(0.4, max(seqs, default=1) + 0.6)
         axes.grid(visible=False, axis="x")
         if not occasions:
-            say_nothing_is_counted(axes)
+            say_instead(axes, words.nothing, colors)
     return figure
 
 
-def completion_by_day(heading: Heading, days: Mapping[date, Counts]) -> Figure:
+def completion_by_day(heading: Heading, days: Mapping[date, Counts], look: Look = _AS_USUAL) -> Figure:
     """The part of the tasks closed on each civil date that was completed, and how many they were."""
-    with style():
-        figure = sheet(f"Completion: {heading.subject}", heading.note("completed of closed tasks, by day"))
+    words = look.words
+    with style(look.theme) as colors:
+        title = words.completion.format(subject=heading.subject)
+        figure = sheet(title, _note(words, words.by_day, heading), colors)
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.16})
         closed = {day: rate for day, counts in days.items() if (rate := rates(counts)["completion"]).d}
         drawn = [_place(day) for day in closed]
@@ -102,52 +119,66 @@ def completion_by_day(heading: Heading, days: Mapping[date, Counts]) -> Figure:
             linestyle="none",
             marker="o",
             markersize=4.5,
-            color=_COLORS["completed"],
+            color=colors.completed.mark,
             clip_on=False,
         )
         in_percent(above)
-        above.set_ylabel("completed of closed tasks")
-        _bars(below, {day: rate.d for day, rate in closed.items()}, "#9a9a9a")
+        above.set_ylabel(words.completed_of_closed)
+        _bars(below, {day: rate.d for day, rate in closed.items()}, colors.count)
         below.set_ylim(0, max((rate.d for rate in closed.values()), default=1) * 1.08)
         below.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-        below.set_ylabel("closed tasks (n)")
-        _dates(below, days, heading.timezone)
+        below.set_ylabel(words.closed)
+        _dates(below, days, heading.timezone, words, colors)
     return figure
 
 
-def retention(heading: Heading, survival: "SurvivalView") -> Figure:
+def retention(heading: Heading, survival: "SurvivalView", look: Look = _AS_USUAL) -> Figure:
     """The Kaplan-Meier estimate of staying, with its confidence band, and the numbers at risk under the axis."""
+    words = look.words
     last = max(survival.times, default=0.0) or 1.0
-    with style():
+    with style(look.theme) as colors:
         people = survival.at_risk[0] if survival.at_risk else 0
-        what = f"Kaplan-Meier estimate, n = {people} enrollments"
-        figure = sheet(
-            f"Retention: {heading.subject}", heading.note(what), height=5.9, bottom=1.25, right=0.65
-        )
+        title = words.retention.format(subject=heading.subject)
+        note = _note(words, words.estimated.format(n=people), heading)
+        figure = sheet(title, note, colors, height=5.9, bottom=1.25, right=0.65)
         axes = figure.add_subplot()
         in_percent(axes)
         axes.set_ylim(0, 1.04)
         axes.set_xlim(0, last)
-        axes.set_xlabel("days since the first occasion")
-        axes.set_ylabel("enrollments still answering")
+        axes.set_xlabel(words.days_since_first)
+        axes.set_ylabel(words.still_answering)
         ticks = _ticks(survival, last)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         if not survival.times:
-            say_nothing_is_counted(axes)
+            say_instead(axes, words.nothing, colors)
             return figure
-        _curve(axes, survival)
-        _mark_censored(axes, survival)
-        _numbers_at_risk(axes, survival, ticks)
+        _curve(axes, survival, words, colors)
+        _mark_censored(axes, survival, words, colors)
+        _numbers_at_risk(axes, survival, ticks, words, colors)
         axes.legend(loc="lower left", frameon=False)
     return figure
 
 
-def _curve(axes: Axes, survival: "SurvivalView") -> None:
+def _note(words: Words, what: str, heading: Heading) -> str:
+    return words.as_of.format(what=what, at=heading.as_of, zone=heading.timezone)
+
+
+def _rows(words: Words, colors: Colors) -> tuple[tuple[str, str, Series], ...]:
+    """The figures of the trend from above: name, what it is called, colours."""
+    return (
+        ("opened", words.opened, colors.opened),
+        ("completed", words.completed, colors.completed),
+        ("expired", words.expired, colors.expired),
+        ("missed", words.missed, colors.missed),
+    )
+
+
+def _curve(axes: Axes, survival: "SurvivalView", words: Words, colors: Colors) -> None:
     times, stayed = [0.0, *survival.times], [1.0, *survival.survival]
     low, high = _bounds(survival.low), _bounds(survival.high)
-    color = _COLORS["opened"]
-    band = f"{survival.confidence:.0%} confidence band"
-    axes.step(times, stayed, where="post", color=color, linewidth=2, label="estimate", clip_on=False)
+    color = colors.opened.mark
+    band = words.band.format(share=f"{survival.confidence:.0%}")
+    axes.step(times, stayed, where="post", color=color, linewidth=2, label=words.estimate, clip_on=False)
     axes.fill_between(times, low, high, step="post", color=color, alpha=0.16, linewidth=0, label=band)
     # The last step has no width of its own, so its band is a bar.
     axes.plot([times[-1]] * 2, [low[-1], high[-1]], color=color, alpha=0.35, linewidth=5, clip_on=False)
@@ -168,7 +199,7 @@ def _bounds(bounds: Sequence[float | None]) -> list[float]:
     return [1.0, *(nan if bound is None else bound for bound in bounds)]
 
 
-def _mark_censored(axes: Axes, survival: "SurvivalView") -> None:
+def _mark_censored(axes: Axes, survival: "SurvivalView", words: Words, colors: Colors) -> None:
     censored = [
         (time, share)
         for time, share, count in zip(survival.times, survival.survival, survival.censored, strict=True)
@@ -177,13 +208,15 @@ def _mark_censored(axes: Axes, survival: "SurvivalView") -> None:
     if censored:
         at, shares = zip(*censored, strict=True)
         mark: Any = {"linestyle": "none", "marker": "|", "markersize": 10.0, "markeredgewidth": 1.5}
-        axes.plot(at, shares, color="#003a5c", label="censored", clip_on=False, **mark)
+        axes.plot(at, shares, color=colors.censored, label=words.censored, clip_on=False, **mark)
 
 
-def _numbers_at_risk(axes: Axes, survival: "SurvivalView", ticks: Sequence[float]) -> None:
+def _numbers_at_risk(
+    axes: Axes, survival: "SurvivalView", ticks: Sequence[float], words: Words, colors: Colors
+) -> None:
     place = blended_transform_factory(axes.transData, axes.transAxes)
     said: Any = {"fontsize": 9, "va": "center"}
-    axes.text(0, -0.2, "enrollments at risk", transform=axes.transAxes, color=GREY, **said)
+    axes.text(0, -0.2, words.at_risk, transform=axes.transAxes, color=colors.soft, **said)
     for tick in ticks:
         # At risk at a time is who is neither gone nor out of sight before it.
         later = (n for time, n in zip(survival.times, survival.at_risk, strict=True) if time >= tick)
@@ -199,26 +232,34 @@ def _ticks(survival: "SurvivalView", last: float) -> list[float]:
 
 
 def _bars(axes: Axes, days: Mapping[date, int], color: str) -> None:
-    # An edge keeps the bar of one day visible among a thousand.
-    axes.bar(
-        [_place(day) for day in days],
-        list(days.values()),
-        width=0.9,
-        color=color,
-        edgecolor=color,
-        linewidth=1.2,
-    )
-
-
-def _dates(axes: Axes, days: Mapping[date, Counts], timezone: str) -> None:
-    axes.set_xlabel(f"civil date in {timezone}")
     if not days:
-        say_nothing_is_counted(axes)
         return
-    axes.set_xlim(_place(min(days)) - 1, _place(max(days)) + 1)
+    corners = [
+        [(left, 0), (left, count), (left + _BAR, count), (left + _BAR, 0)]
+        for left, count in ((_place(day) - _BAR / 2, count) for day, count in days.items())
+    ]
+    # As one path: hundreds of bars by themselves take a second to draw.
+    bars = Path.make_compound_path_from_polys(array(corners))
+    # An edge keeps the bar of one day visible among a thousand.
+    axes.add_patch(PathPatch(bars, facecolor=color, edgecolor=color, linewidth=1.2))
+
+
+def _dates(axes: Axes, days: Mapping[date, Counts], timezone: str, words: Words, colors: Colors) -> None:
+    axes.set_xlabel(words.civil_date.format(zone=timezone))
+    if not days:
+        say_instead(axes, words.nothing, colors)
+        return
+    # Of less than a week a day would be as wide as the sheet, with the hours of it underneath.
+    first = min(*days, max(days) - _LEAST)
+    axes.set_xlim(_place(first) - 1, _place(max(days)) + 1)
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    numbers: Any = (
+        {"formats": _NUMBERS, "zero_formats": _NUMBERS, "offset_formats": _LARGER_NUMBERS}
+        if words.dates_are_numbers
+        else {}
+    )
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, **numbers))  # type: ignore[no-untyped-call]
 
 
 def _place(day: date) -> float:

@@ -2,21 +2,19 @@
 
 import asyncio
 import math
-import threading
 import warnings
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from qs.application.statistics.reading import LatencyView, SurvivalView
+from qs.application.statistics.following import LatencyView, SurvivalView
 from qs.domain.statistics.followup import Observation
+from qs.infra.statistics.quiet import SILENCE
 
 CONFIDENCE = 0.95
 # The shares are products, which may come out a rounding error above what they are.
 _HALF = 0.5 + 1e-9
-# What warnings are shown is the whole process's affair: two threads that put it back out of turn would change it for good.
-_SILENCE = threading.Lock()
 
 
 class ScipyEstimator:
@@ -33,7 +31,7 @@ def _survival(observations: Sequence[Observation]) -> SurvivalView:
     if not observations:
         return SurvivalView([], [], [], [], [], [], [], CONFIDENCE)
     estimate = _estimate(observations)
-    with _SILENCE, warnings.catch_warnings():
+    with SILENCE, warnings.catch_warnings():
         # Where all or none are left the band is not defined, which shows as no number.
         warnings.simplefilter("ignore", RuntimeWarning)
         band = estimate.confidence_interval(CONFIDENCE, method="log-log")

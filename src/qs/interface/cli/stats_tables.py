@@ -12,7 +12,8 @@ from qs.interface.cli.output import rows
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
 
-    from qs.application.statistics.reading import FiguresView, LatencyView, PlanView, SurvivalView
+    from qs.application.statistics.following import LagView, LatencyView, SurvivalView
+    from qs.application.statistics.reading import FiguresView, PlanView
 
 _STATES = ("total", "pending", "currently_open", "completed", "expired", "missed", "canceled")
 _PEOPLE = ("enrolled", "active")
@@ -143,6 +144,15 @@ def _plan(title: str, view: "PlanView") -> "Iterator[RenderableType]":
     )
     yield survival_table(view.survival)
     yield _latency(view.latency)
+    yield _opening(view.opening)
+
+
+def _opening(opening: "LagView") -> "RenderableType":
+    late = (opening.median_seconds, opening.p95_seconds, opening.longest_seconds)
+    return rows(
+        ("opened after its time, median", "95 of 100 within", "longest", "tasks"),
+        [(*(None if each is None else f"{each:.1f} s" for each in late), opening.n)],
+    )
 
 
 def _latency(latency: "LatencyView") -> "RenderableType":

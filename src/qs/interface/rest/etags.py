@@ -54,7 +54,7 @@ def versioned(
 ) -> Response[Success[T]]:
     """The answer with its ``ETag``; 304 without a body to a read whose ``If-None-Match`` names this version."""
     tag = etag(version)
-    if request.method == "GET" and _has_seen(request, tag):
+    if request.method == "GET" and has_seen(request, tag[1:-1]):
         # The type says what a body would hold; a 304 has none.
         return cast(
             "Response[Success[T]]", Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
@@ -62,11 +62,12 @@ def versioned(
     return success(data, status, {"ETag": tag})
 
 
-def _has_seen(request: Request[Any, Any, Any], tag: str) -> bool:
+def has_seen(request: Request[Any, Any, Any], tag: str) -> bool:
+    """Whether ``If-None-Match`` names the tag, given without quotation marks, as a strong or a weak one."""
     header = request.headers.get("if-none-match")
     if header is None:
         return False
-    return header.strip() == "*" or any(opaque == tag[1:-1] for _, opaque in _tags(header))
+    return header.strip() == "*" or any(opaque == tag for _, opaque in _tags(header))
 
 
 def _tags(header: str) -> list[tuple[bool, str]]:

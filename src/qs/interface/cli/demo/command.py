@@ -14,7 +14,7 @@ import typer
 
 from qs.interface.cli.output import Json, emit, fail, failing_plainly, note
 from qs.interface.cli.session import open_container
-from qs.interface.cli.stats_plots import drawing, refuse_other_suffixes
+from qs.interface.cli.stats_plots import refuse_other_suffixes, require_drawing
 from qs.settings import load_settings
 
 app = typer.Typer()
@@ -53,9 +53,8 @@ def demo(
 def _see_that_it_can_be_drawn(file: Path) -> None:
     """What would only be found out at the end is looked at first."""
     refuse_other_suffixes(file)
-    with drawing(), failing_plainly():
-        import qs.infra.statistics.canvas  # noqa: F401
-
+    require_drawing()
+    with failing_plainly():
         file.parent.mkdir(parents=True, exist_ok=True)
 
 

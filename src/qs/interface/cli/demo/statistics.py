@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from qs.application.statistics.reading import SurvivalView
+from qs.application.statistics.drawing import Heading
+from qs.application.statistics.following import SurvivalView
 from qs.interface.cli.demo.client import Client
 from qs.interface.cli.stats_tables import local
 
@@ -52,7 +53,7 @@ class Statistics:
 
         as_of = datetime.fromisoformat(self.plan["counted_at"])
         zone_name = self.plan["timezone"]
-        heading = plots.Heading(name, local(as_of, zone_name), zone_name)
+        heading = Heading(name, local(as_of, zone_name), zone_name)
         save(plots.retention(heading, self.survival), file)
 
 

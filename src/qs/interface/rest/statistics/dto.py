@@ -7,13 +7,12 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from qs.application.statistics.following import LagView, LatencyView, SurvivalView
 from qs.application.statistics.ports import DailyRow, Revision
 from qs.application.statistics.reading import (
     Basis,
     FiguresView,
-    LatencyView,
     PlanView,
-    SurvivalView,
     WindowView,
 )
 from qs.domain.statistics.metrics import METRICS, reasons
@@ -67,7 +66,11 @@ class Occasion(Struct):
 
 
 class PlanFigures(Figures, kw_only=True):
-    """A plan's figures; `counts` and `occasions` are those of its tasks as they were at `counted_at`."""
+    """A plan's figures; `counts` and `occasions` are those of its tasks as they were at `counted_at`.
+
+    `survival`, `latency` and `opening` are read from the tasks when somebody asks, at `followed_at`: of a large plan
+    not at each call.
+    """
 
     counts: dict[str, int]
     current_rates: dict[str, RateView]
@@ -76,6 +79,8 @@ class PlanFigures(Figures, kw_only=True):
     followup: RateView
     survival: SurvivalView
     latency: LatencyView
+    opening: LagView
+    followed_at: datetime
     counted_at: datetime | None
 
 
@@ -151,6 +156,8 @@ def plan_view(view: PlanView) -> PlanFigures:
         followup=rate_view(view.followup),
         survival=view.survival,
         latency=view.latency,
+        opening=view.opening,
+        followed_at=view.followed_at,
         counted_at=view.as_of,
     )
 

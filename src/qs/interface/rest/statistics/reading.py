@@ -6,20 +6,18 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromQuery, PathParameter, QueryParameter
+from litestar.params import FromQuery, PathParameter
 from msgspec import Meta
 
 from qs.application.plan.reading import PlanReading
 from qs.application.statistics.reading import StatisticsReading
 from qs.domain.identity.principal import Principal
-from qs.domain.kernel.errors import Absent, Invalid, Problem
-from qs.domain.statistics.errors import NothingCounted
 from qs.domain.statistics.metrics import METRICS, Dimension
 from qs.interface.rest.csv_answers import csv_response, prefers_csv
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
 from qs.interface.rest.paging import CursorToken, PageSize, read_cursor, write_cursor
-from qs.interface.rest.plan.references import PlanPath, TesteePath, plan_named, testee_named
+from qs.interface.rest.plan.references import PlanPath, TesteePath
 from qs.interface.rest.statistics.dto import (
     DailyList,
     Figures,
@@ -29,6 +27,7 @@ from qs.interface.rest.statistics.dto import (
     figures_view,
     plan_view,
 )
+from qs.interface.rest.statistics.naming import From, Key, To, counted_plan, key_named, testee_key
 
 OPT = {"scope": "statistics:read"}
 
@@ -47,20 +46,6 @@ Metric = Annotated[
 OnDate = Annotated[
     date, Meta(description="Only of this civil date of the tenant's zone.", examples=["2026-05-22"])
 ]
-Key = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=300,
-        description="The id of a plan, the code of a scale, or of a testee the id, or `ext:` and an external id.",
-        examples=["PHQ-9"],
-    ),
-]
-From = Annotated[
-    date | None,
-    QueryParameter(name="from", description="The first date; thirty dates in all where it is left out."),
-]
-To = Annotated[date, Meta(description="The last date; today where it is left out.", examples=["2026-05-31"])]
 DAILY = {200: ResponseSpec(Success[DailyList], description="By date; as text/csv if Accept asks for it.")}
 
 _LISTING = "statistics"
@@ -99,7 +84,7 @@ class StatisticsController(Controller):
         people: Given[PlanReading],
     ) -> Response[Success[Figures]]:
         tenant_id = request.user.home_tenant
-        key = await _testee_key(people, tenant_id, testee_id)
+        key = await testee_key(people, tenant_id, testee_id)
         return success(figures_view(await reading.figures(tenant_id, Dimension.TESTEE, key)))
 
     @get("/plans/{plan_id:str}", opt=OPT, summary="Figures, retention and latency of a plan")
@@ -110,7 +95,7 @@ class StatisticsController(Controller):
         reading: Given[StatisticsReading],
     ) -> Response[Success[PlanFigures]]:
         """Retention by occasion, and by Kaplan and Meier with numbers at risk and a 95 % band."""
-        return success(plan_view(await reading.plan(request.user.home_tenant, _plan_named(plan_id))))
+        return success(plan_view(await reading.plan(request.user.home_tenant, counted_plan(plan_id))))
 
     @get("/daily", opt=OPT, summary="Figures by date", responses=DAILY)
     async def daily(
@@ -125,7 +110,7 @@ class StatisticsController(Controller):
     ) -> Response[Any]:
         """The dates that have any figure, at most 400 of them; without a key those of the whole tenant."""
         tenant_id = request.user.home_tenant
-        whose = (dimension.value, await _key(people, dimension, key, tenant_id))
+        whose = (dimension.value, await key_named(people, dimension, key, tenant_id))
         span = await reading.span(tenant_id, from_, to)
         rows = await reading.daily(tenant_id, *whose, *span)
         changes = await reading.revisions(tenant_id, *whose, *span)
@@ -174,7 +159,7 @@ class StatisticsController(Controller):
         cursor: FromQuery[CursorToken | None] = None,
         page_size: FromQuery[PageSize] = 100,
     ) -> Response[Success[TaskIds]]:
-        key = await _testee_key(people, request.user.home_tenant, testee_id)
+        key = await testee_key(people, request.user.home_tenant, testee_id)
         return await _behind(request, reading, (Dimension.TESTEE, key), (metric, date), cursor, page_size)
 
     @get("/plans/{plan_id:str}/tasks", opt=OPT, summary="The tasks behind a number of a plan")
@@ -188,7 +173,7 @@ class StatisticsController(Controller):
         cursor: FromQuery[CursorToken | None] = None,
         page_size: FromQuery[PageSize] = 100,
     ) -> Response[Success[TaskIds]]:
-        key = str(_plan_named(plan_id))
+        key = str(counted_plan(plan_id))
         return await _behind(request, reading, (Dimension.PLAN, key), (metric, date), cursor, page_size)
 
 
@@ -220,33 +205,6 @@ def _lines(view: DailyList) -> list[list[Any]]:
         ]
         for each in view.items
     ]
-
-
-async def _key(people: PlanReading, dimension: Dimension, key: str | None, tenant_id: UUID) -> str:
-    if dimension is Dimension.TENANT:
-        return str(tenant_id) if key is None else key
-    if key is None:
-        raise Invalid([Problem("/key", f"is missing; say which {dimension}")])
-    if dimension is Dimension.TESTEE:
-        return await _testee_key(people, tenant_id, key)
-    return str(_plan_named(key)) if dimension is Dimension.PLAN else key
-
-
-def _plan_named(text: str) -> UUID:
-    try:
-        return plan_named(text)
-    except Absent as error:
-        # Text that is no id answers here as an id that nothing has.
-        raise NothingCounted from error
-
-
-async def _testee_key(people: PlanReading, tenant_id: UUID, text: str) -> str:
-    try:
-        named = testee_named(text)
-        # Who was erased is found by the id alone, and what was counted of them stays.
-        return str(named) if isinstance(named, UUID) else str((await people.testee(tenant_id, named)).id)
-    except Absent as error:
-        raise NothingCounted from error
 
 
 async def _behind(
