@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from httpx import AsyncClient
 
 from tests.integration.plan_http.steps import data_of
@@ -100,6 +101,44 @@ async def test_a_trigger_is_previewed_with_what_daylight_saving_does(signed_in):
     assert "what was missed is left out" in shown
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        (
+            "en",
+            [
+                "moved: that time does not exist on this day",
+                "since the time before, clocks were moved by +1 h",
+                "2 dates left out by calendar &lt;b&gt;ours before this",
+            ],
+        ),
+        ("zh", ["当天不存在该时刻", "时钟调整了 +1 h", "此前有 2 个日期被日历 &lt;b&gt;ours 排除"]),
+    ],
+)
+async def test_each_time_of_a_preview_says_what_clocks_and_a_calendar_did(api, signed_in, language, told):
+    body = {"name": "<b>ours", "holidays": ["2030-03-28", "2030-03-29"]}
+    data_of(await api.post(f"{V1}/calendars", json=body), 201)
+    # Of 2030, whose clocks are put forward on 31 March.
+    trigger = {
+        "type": "cron",
+        "schedule": "30 2 27-31 3 *",
+        "timezone": "Europe/Berlin",
+        "start_at": "2030-01-01T00:00:00Z",
+        "calendar": "<b>ours",
+    }
+    browser = await signed_in("operator")
+    browser.client.headers["Accept-Language"] = language
+
+    answer = await browser.client.get("/dashboard/scheduler/preview", params=trigger, headers={"X-Live": "1"})
+    job = await make_job(api, **trigger)
+    page = await browser.client.get(f"/dashboard/scheduler/jobs/{job['id']}")
+
+    for words in told:
+        assert answer.json()["occasions"].count(words) >= 1
+        assert page.text.count(words) >= 1
+    assert "<b>" not in answer.json()["occasions"]
+
+
 async def test_stopping_the_clock_says_how_many_jobs_it_stops(api, signed_in):
     await make_job(api)
     browser = await signed_in("operator")
@@ -137,8 +176,32 @@ async def test_the_grid_and_the_sparkline_show_how_a_job_went(api, signed_in):
     listed = await browser.open("/dashboard/scheduler")
     page = await browser.open(f"/dashboard/scheduler/jobs/{job['id']}")
 
-    assert "the last 1 executions, 0 of them failed" in listed.text
-    assert f"/dashboard/scheduler/executions/{run['id']}" in page.links
+    (spark,) = [given for tag, given in listed.tags if tag == "a" and given.get("class") == "spark"]
+    (cell,) = [given for _, given in page.tags if given.get("class", "").startswith("slot ")]
+    assert spark["aria-label"] == "hourly: the last execution, 0 failed"
+    assert spark["href"] == f"/dashboard/scheduler/jobs/{job['id']}#history"
+    assert "history" in [given.get("id") for _, given in page.tags]
+    assert cell["href"] == f"/dashboard/scheduler/executions/{run['id']}"
+    assert cell["aria-label"].startswith("hourly, 20")
+    assert cell["aria-label"].endswith(", Canceled")
+
+
+async def test_the_grid_is_one_stop_however_many_executions_it_leads_to(api, signed_in):
+    job = await make_job(api)
+    for _ in range(3):
+        run = data_of(await api.post(f"{V1}/jobs/{job['id']}/run"))
+        await api.post(f"{V1}/executions/{run['id']}/cancel")
+    browser = await signed_in("viewer")
+
+    page = await browser.open(f"/dashboard/scheduler/jobs/{job['id']}")
+    listed = await browser.open("/dashboard/scheduler")
+
+    cells = [given for _, given in page.tags if given.get("class", "").startswith("slot ")]
+    assert [given["tabindex"] for given in cells] == ["-1", "-1", "0"]
+    # The newest is where one comes in; without a script the table below leads to each.
+    assert cells[-1]["href"].endswith(run["id"])
+    assert all(page.links.count(given["href"]) == 2 for given in cells)
+    assert listed.response.text.count('class="spark"') == 1
 
 
 async def test_who_may_only_read_sees_everything_and_no_button(api, signed_in):

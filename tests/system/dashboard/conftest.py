@@ -77,6 +77,8 @@ def furnished(api: httpx.Client) -> Mapping[str, str]:
     run = _asked(api, f"/scheduler/jobs/{job['id']}/run")
     endpoint = {"name": "study system", "url": "https://study.example.org/qs", "events": ["plan.*"]}
     webhook = _made(api, "/webhooks", endpoint)
+    organisation = {"slug": "day-hospital", "name": HOSTILE, "timezone": "Asia/Shanghai"}
+    tenant = _made(api, "/admin/tenants", {**organisation, "quotas": {"max_testees": 5000, "max_jobs": 0}})
     for kind in ("daily", "accumulated", "plan"):
         _asked(api, f"/statistics/sync/{kind}")
     return {
@@ -104,6 +106,11 @@ def furnished(api: httpx.Client) -> Mapping[str, str]:
         "events": "/events",
         "audit": "/audit",
         "users": "/administration/users",
+        "roles": "/administration/roles",
+        "tenants": "/administration/tenants",
+        "tenant": f"/administration/tenants/{tenant['id']}",
+        "suspend": f"/administration/tenants/{tenant['id']}/suspend",
+        "lost": "/no/such/page",
         "machines": "/administration/machines",
         "organisation": "/administration/organisation",
         "scales": "/administration/scales",

@@ -9,7 +9,9 @@ from qs.domain.identity.errors import TokenInvalid
 from qs.interface.dashboard.asking import ApiRefused
 from qs.interface.dashboard.cookies import session_cookie
 from qs.interface.dashboard.pages import LIVE, go_to, render
+from qs.interface.dashboard.reader import reader_of
 from qs.interface.dashboard.sessions import SESSION, SignInNeeded
+from qs.interface.rest.titles import title
 
 
 def tell(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -34,8 +36,10 @@ def tell(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 def _refused(request: Request[Any, Any, Any], error: Exception) -> ApiRefused:
     answer: Response[Any] = request.app.exception_handlers[Exception](request, error)
     details = answer.content
+    language = reader_of(request).language
     problem = {
-        "title": details.title,
+        # As the reader's cookie has it, of which machines know nothing.
+        "title": title(details.error, details.status, language),
         "detail": details.detail,
         "instance": details.instance,
         "error": details.error,

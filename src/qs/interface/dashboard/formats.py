@@ -26,6 +26,12 @@ def instant(reader: Reader, at: str | datetime | None) -> Markup:
     )
 
 
+def instant_text(reader: Reader, at: str | datetime) -> str:
+    """The same as text, for the name of something that is not read but heard."""
+    local = reader.local(parsed(at))
+    return f"{local.strftime('%Y-%m-%d %H:%M')} {_offset(local)}"
+
+
 def clock(reader: Reader, at: str | datetime | None) -> Markup:
     """The same to the second, for what happens within seconds."""
     if not at:

@@ -5,6 +5,12 @@
     event: part                          a part of the page, by the name it has in the template
     data: {"name": "counts", "html": "…"}
 
+    event: fresh                         what is shown is true now; also a sign of life where nothing changes
+    data: {}
+
+    event: stale                         the page cannot be answered at the moment, so what is shown may be old
+    data: {}
+
     event: over                          nobody is signed in here any more; open the page again
     data: {}
 
@@ -64,6 +70,7 @@ async def _changes(request: Request[Any, Any, Any], wanted: str) -> AsyncIterato
     # At once, so that the browser knows it is heard; also how soon it asks again.
     yield b"retry: 2000\n: following\n\n"
     shown: dict[str, str] | None = None
+    is_fresh: bool | None = None
     began = heard = time.monotonic()
     draining: asyncio.Event = request.app.state.draining
     while time.monotonic() - began < _LONGEST_S and not draining.is_set():
@@ -80,9 +87,10 @@ async def _changes(request: Request[Any, Any, Any], wanted: str) -> AsyncIterato
                     heard = time.monotonic()
                     yield b"event: part\ndata: %s\n\n" % msgspec.json.encode({"name": name, "html": html})
             shown = parts
-        if time.monotonic() - heard >= HEARTBEAT_S:
+        if is_fresh is not (status == 200) or time.monotonic() - heard >= HEARTBEAT_S:
+            is_fresh = status == 200
             heard = time.monotonic()
-            yield b": still there\n\n"
+            yield b"event: %s\ndata: {}\n\n" % (b"fresh" if is_fresh else b"stale")
         # However many look, and however long their pages take, half of the time is left for everything else.
         await _wait(draining, max(EVERY_S, 2 * took * len(WATCHERS)))
 

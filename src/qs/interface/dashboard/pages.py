@@ -96,6 +96,7 @@ def _given(request: Request[Any, Any, Any], reader: Reader, parts: dict[str, str
         # The same form sent twice, by a second click or a reload, does what it does once.
         "once": secrets.token_urlsafe(16),
         "instant": partial(formats.instant, reader),
+        "instant_text": partial(formats.instant_text, reader),
         "clock": partial(formats.clock, reader),
         "in_zone": partial(formats.in_zone, reader),
         "now": datetime.now(UTC),

@@ -11,6 +11,7 @@ from qs.interface.dashboard.assets import asset
 from qs.interface.dashboard.failures import tell
 from qs.interface.dashboard.ledgers import ledger_pages
 from qs.interface.dashboard.live import live
+from qs.interface.dashboard.lost import lost
 from qs.interface.dashboard.pages import HOME, go_to
 from qs.interface.dashboard.people import people_pages
 from qs.interface.dashboard.plans import plan_pages
@@ -71,6 +72,7 @@ def dashboard_routers() -> list[ControllerRouterHandler]:
                 sign_out,
                 set_likings,
                 live,
+                lost,
                 today,
                 *plan_pages,
                 *people_pages,

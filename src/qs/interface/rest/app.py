@@ -4,8 +4,8 @@ Adding a context is adding its name to ``CONTEXTS``: its package ``interface/res
 ``route_handlers`` (served under ``/api/v1``) and, where the contract puts some at the root, ``root_route_handlers``.
 
 Every handler declares who may call it (guards.py). Further options in ``opt``: ``idempotent`` and ``secret``
-(idempotency.py), ``consumes`` (bodies.py), ``limit`` (limits.py), and ``loose_query``, which lets unknown query
-parameters pass and, where no body is read, any body. litestar answers a POST with 201 unless told otherwise, so
+(idempotency.py), ``consumes`` (bodies.py), ``limit`` (limits.py), ``lost`` (lost.py), and ``loose_query``, which lets
+unknown query parameters pass and, where no body is read, any body. litestar answers a POST with 201 unless told otherwise, so
 commands say ``status_code=200``.
 """
 
@@ -34,6 +34,7 @@ from qs.interface.rest.idempotency import IdempotencyMiddleware
 from qs.interface.rest.ids import route_malformed_ids
 from qs.interface.rest.inputs import InputCheck, JsonRequest
 from qs.interface.rest.lifecycle import lifecycle
+from qs.interface.rest.lost import route_lost_paths
 from qs.interface.rest.metrics import metrics_handler
 from qs.interface.rest.middleware import Edge
 from qs.interface.rest.openapi import schema_router
@@ -110,6 +111,7 @@ def create_app(
     if problems := list(_misdeclared(app, container)):
         raise RoutesMisdeclared(problems)
     route_malformed_ids(app)
+    route_lost_paths(app)
     route_escaped_slashes(app)
     app.asgi_handler = Edge(
         app.asgi_handler,

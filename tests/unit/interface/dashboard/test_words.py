@@ -8,6 +8,7 @@ from string import Formatter
 import pytest
 
 from qs.domain.identity.scopes import SCOPES
+from qs.domain.identity.tenant import TenantStatus
 from qs.domain.kernel.quotas import Quota
 from qs.domain.notification.alerts import AlertKind
 from qs.domain.notification.delivery import DeliveryStatus, Outcome
@@ -17,7 +18,9 @@ from qs.domain.plan.schedule import ScheduleType
 from qs.domain.plan.task import TaskStatus
 from qs.domain.plan.terms import CatchUp, NotifyOnExpiry
 from qs.domain.scheduler.policies import MisfirePolicy, OverlapPolicy
+from qs.domain.scheduler.triggers import MarkCode
 from qs.domain.statistics.metrics import METRICS
+from qs.interface.dashboard.administration.tenants import HELD
 from qs.interface.dashboard.navigation import SECTIONS
 from qs.interface.dashboard.statistics.figures import DIMENSIONS
 from qs.interface.dashboard.words import WordsMissing, phrases, say
@@ -32,9 +35,28 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is put together of a beginning and a value, by the values there are.
 ENDINGS = {
     "nav.": [section.name for section in SECTIONS],
-    "state.": [*PlanStatus, *TaskStatus, *EnrollmentStatus, *Status, *DeliveryStatus, *Outcome],
+    "state.": [
+        *PlanStatus,
+        *TenantStatus,
+        *TaskStatus,
+        *EnrollmentStatus,
+        *Status,
+        *DeliveryStatus,
+        *Outcome,
+    ],
     "alert.": list(AlertKind),
-    "administration.": [*("users", "machines", "organisation", "scales", "calendars", "texts"), *Quota],
+    "administration.": [
+        *("users", "roles", "machines", "organisation", "tenants", "scales", "calendars", "texts"),
+        *("suspend", "resume"),
+        *Quota,
+    ],
+    "administration.about_to_": ["suspend", "resume"],
+    "administration.do_": ["suspend", "resume"],
+    "administration.held_": list(HELD.values()),
+    **{
+        f"administration.{what}_": ["suspend", "resume"]
+        for what in ("users", "machines", "jobs", "executions", "opened", "due")
+    },
     "metric.": list(METRICS),
     "statistics.of_": list(DIMENSIONS),
     "statistics.sync_": ["done", "already_running"],
@@ -53,7 +75,8 @@ ENDINGS = {
     "scheduler.misfire_": list(MisfirePolicy),
     "scheduler.overlap_": list(OverlapPolicy),
     "scheduler.by_": list(Fired),
-    "scheduler.dst_": ["shifted", "first"],
+    "scheduler.mark_": list(MarkCode),
+    "scope.": [scope.replace(":", "_") for scope in SCOPES],
     "scheduler.stopped_": ["tenant", "installation"],
 }
 
@@ -90,6 +113,10 @@ def test_everything_a_template_says_has_words() -> None:
     assert {
         f"{start}{end}" for start in beginnings & ENDINGS.keys() for end in ENDINGS[start]
     } <= phrases().keys()
+
+
+def test_a_scope_is_said_as_its_table_says_it() -> None:
+    assert {scope: say("en", f"scope.{scope.replace(':', '_')}") for scope in SCOPES} == SCOPES
 
 
 def test_no_template_holds_words_of_its_own() -> None:

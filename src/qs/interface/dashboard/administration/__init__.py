@@ -1,4 +1,4 @@
-"""What administrators do: users, machines that call, the organisation, scales, calendars and texts of messages."""
+"""What administrators do: users, roles, machines that call, the organisation, tenants, scales, calendars and texts."""
 
 from qs.interface.dashboard.administration.calendars import (
     calendar_page,
@@ -14,7 +14,16 @@ from qs.interface.dashboard.administration.machines import (
     revoke_key,
 )
 from qs.interface.dashboard.administration.organisation import organisation_page, save_organisation
+from qs.interface.dashboard.administration.roles import roles_page
 from qs.interface.dashboard.administration.scales import add_scale, scales_page
+from qs.interface.dashboard.administration.tenants import (
+    create_tenant,
+    save_tenant,
+    tenant_page,
+    tenants_page,
+    turn_page,
+    turn_tenant,
+)
 from qs.interface.dashboard.administration.texts import (
     preview_text,
     reset_text,
@@ -28,6 +37,7 @@ administration_pages = (
     users_page,
     create_user,
     do_with_user,
+    roles_page,
     machines_page,
     create_account,
     do_with_account,
@@ -35,6 +45,12 @@ administration_pages = (
     revoke_key,
     organisation_page,
     save_organisation,
+    tenants_page,
+    create_tenant,
+    tenant_page,
+    save_tenant,
+    turn_page,
+    turn_tenant,
     scales_page,
     add_scale,
     calendars_page,

@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
-from qs.domain.identity.scopes import SCOPES
 from qs.domain.kernel.errors import Absent
 from qs.interface.dashboard.administration.users import ADMIN, POSTED
 from qs.interface.dashboard.asking import Api, ApiRefused, segment
@@ -91,6 +90,7 @@ async def _show(
     request: Request[Any, Any, Any], form: Form | None = None, refused: ApiRefused | None = None
 ) -> Response[Any]:
     api = Api(request, reader_of(request).language)
+    known = await api.get("/admin/roles")
     accounts, keys = await api.together(
         api.get("/admin/service-accounts", page_size=100), api.get("/admin/api-keys", page_size=100)
     )
@@ -100,7 +100,7 @@ async def _show(
         status=refused.status if refused else 200,
         accounts=accounts,
         keys=keys,
-        scopes=SCOPES,
+        scopes=[scope["name"] for scope in known["scopes"]],
         form=form or Form({}),
         wrong=refused,
     )

@@ -5,7 +5,6 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
-from qs.domain.identity.scopes import ROLES
 from qs.domain.kernel.errors import Absent
 from qs.interface.dashboard.asking import Api, ApiRefused, segment
 from qs.interface.dashboard.forms import FORM, Form, read_form
@@ -61,15 +60,15 @@ async def do_with_user(
 async def _show(
     request: Request[Any, Any, Any], form: Form | None = None, refused: ApiRefused | None = None
 ) -> Response[Any]:
-    users = await Api(request, reader_of(request).language).get(
-        "/admin/users", page=request.query_params.get("page")
-    )
+    api = Api(request, reader_of(request).language)
+    users = await api.get("/admin/users", page=request.query_params.get("page"))
+    known = await api.get("/admin/roles")
     return render(
         request,
         "administration/users.html",
         status=refused.status if refused else 200,
         users=users,
-        roles=sorted(ROLES),
+        roles=[role["name"] for role in known["roles"]],
         form=form or Form({}),
         wrong=refused,
     )

@@ -2,8 +2,16 @@
 // Without this script the page is the same, and as old as when it was loaded.
 
 const parts = document.querySelectorAll("[data-live]");
+const notice = document.getElementById("not-live");
 const AGAIN_MS = 10_000;
+// A stream ends now and then and begins again within seconds, which nobody need be told.
+const PATIENCE_MS = 4_000;
+// The server says something every 15 seconds; a connection that is silent for longer is dead without knowing it.
+const SILENCE_MS = 40_000;
 let source = null;
+let doubting = 0;
+let listening = 0;
+let again = 0;
 
 function show({ name, html }) {
   const part = document.getElementById(`live-${name}`);
@@ -14,20 +22,50 @@ function show({ name, html }) {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
 }
 
+function say(words) {
+  notice.textContent = words;
+  notice.classList.toggle("warning", words !== "");
+}
+
+function doubt() {
+  doubting ||= setTimeout(() => say(notice.dataset.words), PATIENCE_MS);
+}
+
+function trust() {
+  clearTimeout(doubting);
+  doubting = 0;
+  say("");
+}
+
+function listen() {
+  clearTimeout(listening);
+  listening = setTimeout(() => {
+    doubt();
+    stop();
+    follow();
+  }, SILENCE_MS);
+}
+
 function follow() {
   if (source || document.hidden) return;
   source = new EventSource(`/dashboard/live?page=${encodeURIComponent(location.pathname + location.search)}`);
-  source.addEventListener("part", (event) => show(JSON.parse(event.data)));
+  listen();
+  source.addEventListener("part", (event) => { listen(); show(JSON.parse(event.data)); });
+  source.addEventListener("fresh", () => { listen(); trust(); });
+  source.addEventListener("stale", () => { listen(); doubt(); });
   source.addEventListener("over", () => { stop(); location.reload(); });
   // A connection that broke is made again by the browser; one that was refused is not.
   source.addEventListener("error", () => {
+    doubt();
     if (source?.readyState !== EventSource.CLOSED) return;
     stop();
-    setTimeout(follow, AGAIN_MS);
+    again = setTimeout(follow, AGAIN_MS);
   });
 }
 
 function stop() {
+  clearTimeout(listening);
+  clearTimeout(again);
   source?.close();
   source = null;
 }

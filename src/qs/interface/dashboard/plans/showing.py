@@ -1,4 +1,4 @@
-"""One plan: its schedule as a timeline, its testees by occasions, and how many answer."""
+"""One plan: its schedule as a timeline, its testees by occasions, and how many answer, drawn and in numbers."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,7 +10,8 @@ from qs.interface.dashboard.asking import Api, ApiRefused, segment
 from qs.interface.dashboard.pages import render
 from qs.interface.dashboard.people.tasks import names_of
 from qs.interface.dashboard.plans.listing import READ
-from qs.interface.dashboard.reader import reader_of, zone_named
+from qs.interface.dashboard.reader import Reader, reader_of, zone_named
+from qs.interface.dashboard.statistics.pictures import Shown, of_plan
 
 _ROWS = 20
 _SCHEDULE = (
@@ -34,9 +35,10 @@ async def plan_page(plan_id: FromPath[str], request: Request[Any, Any, Any]) -> 
     query = request.query_params
     at = f"/plans/{segment(plan_id)}"
     plan = await api.get(at)
-    occasions, figures, grid = await api.together(
+    occasions, figures, drawing, grid = await api.together(
         occasions_of(api, plan),
         api.get(f"/statistics{at}"),
+        api.get("/statistics/pictures"),
         api.get(f"{at}/grid", page=query.get("page"), page_size=_ROWS, status=query.get("enrollments")),
     )
     names = (
@@ -50,9 +52,18 @@ async def plan_page(plan_id: FromPath[str], request: Request[Any, Any, Any]) -> 
         plan=plan,
         occasions=occasions,
         figures=figures,
+        drawn=_drawn(reader, figures, drawing),
+        install=None if isinstance(drawing, ApiRefused) else drawing["install"],
         grid=grid,
         names=names,
     )
+
+
+def _drawn(reader: Reader, figures: Any, drawing: Any) -> dict[str, Shown | None]:
+    """The pictures of the plan by name; None for those that nothing is to be seen on, or that cannot be drawn."""
+    can_be = not isinstance(drawing, ApiRefused) and drawing["items"] and not isinstance(figures, ApiRefused)
+    found = of_plan(reader, figures) if can_be else {}
+    return {name: found.get(name) for name in ("completion", "retention")}
 
 
 async def occasions_of(api: Api, plan: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Figures of the tenant, a scale, a plan or a testee: windows, each date, and the same as CSV."""
+"""Figures of the tenant, a scale, a plan or a testee: windows, each date with pictures of them, and the same as CSV."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,8 +9,8 @@ from qs.domain.kernel.errors import Invalid, Problem
 from qs.interface.dashboard.asking import Api, ApiRefused, segment
 from qs.interface.dashboard.pages import render
 from qs.interface.dashboard.reader import reader_of, zone_named
+from qs.interface.dashboard.statistics.pictures import READ, by_date
 
-READ = {"scope": "statistics:read", "loose_query": True}
 DIMENSIONS = ("tenant", "scale", "plan", "testee")
 SHOWN = ("enrolled", "opened", "completed", "on_time", "expired", "missed", "canceled")
 _USUAL = timedelta(days=29)
@@ -41,14 +41,17 @@ async def show_statistics(
 ) -> Response[Any]:
     """The page, with what a check or a sync came to."""
     query = request.query_params
-    api = Api(request, reader_of(request).language)
+    reader = reader_of(request)
+    api = Api(request, reader.language)
     dimension, key = query.get("dimension") or "tenant", query.get("key", "").strip()
     wrong = refused
     figures: Any = None
     daily: Any = None
+    drawing: Any = None
     try:
         figures = await api.get(_path(dimension, key))
         daily = await api.get("/statistics/daily", **_span(request, figures["timezone"]))
+        drawing = await api.get("/statistics/pictures")
     except ApiRefused as error:
         wrong = wrong or error
     return render(
@@ -58,6 +61,8 @@ async def show_statistics(
         wrong=wrong,
         figures=figures,
         daily=daily,
+        pictures=by_date(reader, figures, daily) if drawing and drawing["items"] else [],
+        install=drawing["install"] if drawing else None,
         dimension=dimension,
         dimensions=DIMENSIONS,
         key=key,
