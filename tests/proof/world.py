@@ -268,7 +268,7 @@ class World:
                     f"not quieter for {within:g} s (seed {self.seed}): {left}; alive: {self._roll_call()}"
                 )
                 # After hours of load the question takes its time; it must not take that of the processes.
-                await asyncio.sleep(max(0.02, time.monotonic() - asked))
+                await asyncio.sleep(max(0.02, 5 * (time.monotonic() - asked)))
         finally:
             await connection.close()
 
