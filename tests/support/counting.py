@@ -1,5 +1,6 @@
 """A tenant whose events are counted: its plans at work, the relay, the statistics worker and the syncs, step by step."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import asyncpg
 from qs.application.statistics.ports import Kind
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
-from qs.domain.statistics.metrics import Place
+from qs.domain.statistics.metrics import Counts, Place
 from tests.integration.plan.clinic import Clinic
 
 _SOON = timedelta(milliseconds=20)
@@ -78,12 +79,9 @@ class Ward(Clinic):
         assert live == right
         return True
 
-    async def recounted(self) -> dict[Place, dict[str, int]]:
+    async def recounted(self) -> Mapping[Place, Counts]:
         """What the tasks themselves say."""
         calendar = await self.container._calendars().of(self.tenant_id)
         async with self.container._truths()(self.tenant_id) as truth:
             began = await truth.first_instant()
-            figures: dict[Place, dict[str, int]] = (
-                await truth.figures(calendar.stretches(began, truth.now)) if began else {}
-            )
-            return figures
+            return await truth.figures(calendar.stretches(began, truth.now)) if began else {}

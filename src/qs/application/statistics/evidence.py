@@ -20,7 +20,7 @@ from qs.application.statistics.ports import (
 )
 from qs.domain.statistics.calendar import TenantCalendar
 from qs.domain.statistics.errors import CountersAway, CountersLost
-from qs.domain.statistics.metrics import Counts, Place
+from qs.domain.statistics.metrics import Alike, Counts, Place
 
 _BATCH = 2000
 _PLANS = 200
@@ -33,8 +33,8 @@ _HANDLING = timedelta(seconds=15)
 class Evidence:
     """Everything that is compared, read around one snapshot."""
 
-    expected: dict[Place, dict[str, int]]
-    stored: dict[Place, dict[str, int]]
+    expected: Mapping[Place, Counts]
+    stored: Mapping[Place, Counts]
     totals: Mapping[tuple[str, str], Counts]
     plans: Mapping[UUID, PlanCount]
     stored_plans: Mapping[UUID, PlanCount]
@@ -42,7 +42,7 @@ class Evidence:
     unacknowledged: list[UUID]
     dead: Mapping[Place, Counts]
     passes: Mapping[Kind, Pass | None]
-    before: dict[Place, dict[str, int]] | None = None
+    before: Mapping[Place, Counts] | None = None
     epoch: Epoch | None = None
     findings: Findings = field(default_factory=Findings)
 
@@ -75,7 +75,7 @@ class EvidenceGathering:
         daily = passes[Kind.DAILY]
         since = daily.began_at - _HANDLING if daily and daily.began_at else datetime.min.replace(tzinfo=UTC)
         async with self._truths(tenant_id) as truth:
-            expected: dict[Place, dict[str, int]] = {}
+            expected: Mapping[Place, Counts] = {}
             began = await truth.first_instant()
             if began is not None:
                 expected = await truth.figures(calendar.stretches(began, truth.now + _DAY))
@@ -104,18 +104,18 @@ class EvidenceGathering:
             epoch,
         )
 
-    async def _read_counters(
-        self, tenant_id: UUID
-    ) -> tuple[Epoch | None, dict[Place, dict[str, int]] | None]:
+    async def _read_counters(self, tenant_id: UUID) -> tuple[Epoch | None, Mapping[Place, Counts] | None]:
         """The counters as they are; None where there are none to compare, which is no difference but a loss."""
         try:
             epoch = await self._mending.good(tenant_id)
             if epoch is None:
                 return None, None
-            found: dict[Place, dict[str, int]] = {}
+            found: dict[Place, Counts] = {}
+            alike = Alike()
             async for places in self._counters.places(tenant_id, epoch.id, _BATCH):
                 counts = await self._counters.read(tenant_id, epoch.id, places)
-                found.update(zip(places, counts, strict=True))
+                for place, counted in zip(places, counts, strict=True):
+                    found[alike.place(*place)] = alike.counts(counted)
         except (CountersAway, CountersLost):
             return None, None
         return epoch, found

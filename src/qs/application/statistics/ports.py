@@ -195,7 +195,7 @@ class DailyFigures(Protocol):
 
     async def no_longer_stale(self, days: Collection[date]) -> None: ...
 
-    async def all(self) -> dict[Place, dict[str, int]]: ...
+    async def all(self) -> Mapping[Place, Counts]: ...
 
     async def of(
         self, dimension: str, key: str, since: date | None, until: date | None
@@ -303,7 +303,7 @@ class Truth(Protocol):
         """When the first thing that is counted happened."""
         ...
 
-    async def figures(self, stretches: Sequence[Stretch]) -> dict[Place, dict[str, int]]:
+    async def figures(self, stretches: Sequence[Stretch]) -> Mapping[Place, Counts]:
         """The figures of these dates, counted from enrollments and tasks."""
         ...
 

@@ -1,14 +1,14 @@
 """What happened, counted from enrollments and tasks themselves, in a transaction that its user holds."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Figure = tuple[str, str, date, dict[str, int]]
+Figure = tuple[str, str, date, Mapping[str, int]]
 """Dimension (tenant, plan, scale, testee), key, civil date, and the figures by name."""
 
 # An occasion that could never be opened is canceled as it is made; no event tells of it.
@@ -123,6 +123,7 @@ GROUP BY plan_id, seq ORDER BY plan_id, seq
 """
 )
 _NONE = UUID(int=0)
+_PORTION = 2000
 
 
 class SqlRecount:
@@ -137,8 +138,10 @@ class SqlRecount:
         found: datetime | None = await self._connection.scalar(_FIRST, {"tenant": self._tenant_id})
         return found
 
-    async def figures(self, starts: Sequence[datetime], days: Sequence[date | None]) -> list[Figure]:
-        """The figures of what happened from ``starts[i]`` on, until the next start, as those of ``days[i]``.
+    async def figures(
+        self, starts: Sequence[datetime], days: Sequence[date | None]
+    ) -> AsyncIterator[list[Figure]]:
+        """The figures of what happened from ``starts[i]`` on, until the next start, as those of ``days[i]``, in portions.
 
         ``starts`` ascend; the last only ends the stretch before it. A stretch without a day is left out.
         """
@@ -149,21 +152,29 @@ class SqlRecount:
             "since": starts[0],
             "until": starts[-1],
         }
-        found = {
-            (which, key, day): dict(zip(_NAMES, counts, strict=True))
-            for which, key, day, *counts in (await self._connection.execute(_FIGURES, given)).all()
-        }
-        for which, key, day, reason, count in (await self._connection.execute(_REASONS, given)).all():
-            found[which, key, day][reason] = count
-        return [
-            (
-                _DIMENSIONS[which],
-                str(self._tenant_id) if key is None else key,
-                day,
-                {name: count for name, count in counts.items() if count},
-            )
-            for (which, key, day), counts in found.items()
-        ]
+        reasons: dict[tuple[int, str | None, date], dict[str, int]] = {}
+        async for rows in self._portions(_REASONS, given):
+            for which, key, day, reason, count in rows:
+                reasons.setdefault((which, key, day), {})[reason] = count
+        async for rows in self._portions(_FIGURES, given):
+            yield [self._figure(row, reasons) for row in rows]
+
+    def _figure(
+        self, row: Sequence[Any], reasons: Mapping[tuple[int, str | None, date], Mapping[str, int]]
+    ) -> Figure:
+        which, key, day, *counts = row
+        named = {name: count for name, count in zip(_NAMES, counts, strict=True) if count}
+        if why := reasons.get((which, key, day)):
+            named.update(why)
+        return _DIMENSIONS[which], str(self._tenant_id) if key is None else key, day, named
+
+    async def _portions(
+        self, query: TextClause, given: Mapping[str, Any]
+    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
+        """A large tenant has millions of rows, which are not all taken at once."""
+        async with self._connection.stream(query, given, execution_options={"yield_per": _PORTION}) as found:
+            async for rows in found.partitions(_PORTION):
+                yield rows
 
     async def plans(
         self, after: UUID | None, limit: int

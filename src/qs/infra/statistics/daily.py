@@ -10,7 +10,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.statistics.ports import DailyRow, Figures, Revision
-from qs.domain.statistics.metrics import METRICS, Place, reasons, without_zeros
+from qs.domain.statistics.metrics import METRICS, Alike, Counts, Place, reasons, without_zeros
 
 _NAMES = ", ".join(METRICS)
 _NEW = (
@@ -71,6 +71,7 @@ _UPSERT, _REPLACE = _write(only_up=True), _write(only_up=False)
 _HISTORY_UP, _HISTORY = _keep_history(only_up=True), _keep_history(only_up=False)
 _COLUMNS = f"day, {_NAMES}, reasons::text AS reasons"
 _ALL = text(f"SELECT dimension, key, {_COLUMNS} FROM stat_daily WHERE tenant_id = :tenant")  # noqa: S608
+_PORTION = 2000
 _OF = text(
     f"""
 SELECT {_COLUMNS}, generation, reason, as_of FROM stat_daily
@@ -119,9 +120,15 @@ class SqlDailyFigures:
     async def no_longer_stale(self, days: Collection[date]) -> None:
         await self._connection.execute(_NO_LONGER, {"tenant": self._tenant_id, "days": list(days)})
 
-    async def all(self) -> dict[Place, dict[str, int]]:
-        rows = await self._connection.execute(_ALL, {"tenant": self._tenant_id})
-        return {Place(row[0], row[1], row[2]): _counts(row[3:-1], row[-1]) for row in rows.all()}
+    async def all(self) -> dict[Place, Counts]:
+        alike = Alike()
+        given = {"tenant": self._tenant_id}
+        async with self._connection.stream(_ALL, given, execution_options={"yield_per": _PORTION}) as found:
+            return {
+                alike.place(row[0], row[1], row[2]): alike.counts(_counts(row[3:-1], row[-1]))
+                async for rows in found.partitions(_PORTION)
+                for row in rows
+            }
 
     async def of(
         self, dimension: str, key: str, since: date | None, until: date | None

@@ -1,6 +1,6 @@
 """The snapshot that statistics are held against: what the plan context recounts, and which events were acted on."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Protocol
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from qs.application.statistics.ports import PlanCount, Traffic
 from qs.domain.statistics.calendar import Stretch
 from qs.domain.statistics.facts import COUNTED_EVENTS
-from qs.domain.statistics.metrics import Place
+from qs.domain.statistics.metrics import Alike, Counts, Place
 
 _ENTER = text("SELECT set_config('qs.tenant_id', :tenant, true), qs_now()")
 # All that was published before the cursor is done or dead.
@@ -46,9 +46,9 @@ class Recount(Protocol):
 
     async def first_instant(self) -> datetime | None: ...
 
-    async def figures(
+    def figures(
         self, starts: Sequence[datetime], days: Sequence[date | None]
-    ) -> list[tuple[str, str, date, dict[str, int]]]: ...
+    ) -> AsyncIterator[Sequence[tuple[str, str, date, Mapping[str, int]]]]: ...
 
     async def plans(
         self, after: UUID | None, limit: int
@@ -67,7 +67,7 @@ class SqlTruth:
     async def first_instant(self) -> datetime | None:
         return await self._recount.first_instant()
 
-    async def figures(self, stretches: Sequence[Stretch]) -> dict[Place, dict[str, int]]:
+    async def figures(self, stretches: Sequence[Stretch]) -> dict[Place, Counts]:
         if not stretches:
             return {}
         starts: list[datetime] = []
@@ -80,10 +80,12 @@ class SqlTruth:
                 days.append(stretch.day)
             starts.append(stretch.end)
             days.append(None)
-        found: dict[Place, dict[str, int]] = {}
-        for dimension, key, day, counts in await self._recount.figures(starts, days):
-            found[Place(dimension, key, day)] = counts
-        return found
+        alike = Alike()
+        return {
+            alike.place(dimension, key, day): alike.counts(counts)
+            async for portion in self._recount.figures(starts, days)
+            for dimension, key, day, counts in portion
+        }
 
     async def unacknowledged(self, subscriber: str, batch: int) -> AsyncIterator[Sequence[UUID]]:
         given = {"tenant": self._tenant_id, "subscriber": subscriber, "names": list(COUNTED_EVENTS)}
