@@ -120,7 +120,8 @@ def furnished(api: httpx.Client) -> Mapping[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+# What drives the browser leaves its event loop running in the thread, in which no other file's tests could run one of theirs.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program is not None, "these tests need Chromium; on Debian: apt-get install chromium"
