@@ -69,7 +69,9 @@ def test_every_page_is_whole_and_open_to_everybody(
     for name in PAGES:
         page.goto(f"{service}/dashboard{furnished[name]}")
         if path := shot_to(f"{name.replace(' ', '-')}-{look['locale']}"):
-            page.wait_for_timeout(400)
+            # Pictures further down are loaded when somebody comes near.
+            page.evaluate("document.body.scrollIntoView({block: 'end'})")
+            page.wait_for_timeout(1500)
             page.screenshot(path=path, full_page=True)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > look["width"]:
