@@ -64,7 +64,7 @@ proof-long: setup ## The same with 5,000 random kills
 	@$(CLEAN) $(BIN)/python -m tests.proof --rounds 5000
 
 fuzz: setup ## Send 500 generated requests per operation, and sequences of them for half an hour
-	@$(CLEAN) env QS_FUZZ_LONG=1 QS_FUZZ_EXAMPLES=500 QS_FUZZ_SECONDS=7200 $(BIN)/python -m pytest -q -s tests/fuzz
+	@$(CLEAN) env QS_FUZZ_LONG=1 QS_FUZZ_EXAMPLES=500 QS_FUZZ_SECONDS=7200 $(BIN)/python -m pytest -q -rP -n 2 tests/fuzz
 
 coverage: setup ## Run the tests and report what they do not reach, in htmlcov/
 	@$(BIN)/coverage erase
