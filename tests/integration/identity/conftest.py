@@ -1,5 +1,7 @@
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -11,7 +13,7 @@ from qs.container import Container
 from qs.domain.identity.accounts import User
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.interface.rest.app import create_app
-from tests.integration.identity.people import PASSWORD, MovableTime, RecordingPasswords
+from tests.integration.identity.people import PASSWORD, Issue, MovableTime, RecordingPasswords, bearer
 from tests.support.http import app_over, serving
 from tests.support.provider_process import Provider
 
@@ -74,6 +76,17 @@ async def client(container: Container) -> AsyncIterator[AsyncClient]:
     """The application as it is served."""
     async with serving(app_over(container)) as client:
         yield client
+
+
+@pytest.fixture
+def issue(container: Container) -> Issue:
+    """Headers of somebody with these scopes: ``await issue("admin", tenant_id=…)``."""
+
+    async def headers(*scopes: str, tenant_id: UUID = DEFAULT_TENANT) -> dict[str, str]:
+        issued = await container.token_issuing().issue(tenant_id, scopes, timedelta(hours=1), actor="test")
+        return bearer(issued.token)
+
+    return headers
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """Who logs in during these tests, and how their passwords are compared."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 from argon2 import PasswordHasher
 
 from qs.infra.auth.passwords import Argon2Passwords
 
 PASSWORD = "correct horse battery"
+
+Issue = Callable[..., Awaitable[dict[str, str]]]
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """Tenants, users and service accounts are administered over HTTP, each within the bounds of who asks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,23 +11,12 @@ from httpx import AsyncClient, Response
 from qs.container import Container
 from qs.domain.identity.errors import LastAdministrator
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
-from tests.integration.identity.people import PASSWORD, MovableTime, bearer
+from tests.integration.identity.people import PASSWORD, Issue, MovableTime, bearer
 from tests.integration.plan_http.steps import data_of, problem_of
 
 ADMIN = "/api/v1/admin"
 CLINIC = {"slug": "clinic", "name": "Clinic", "timezone": "Europe/Berlin"}
 BELIEVED_FOR_S = 3.0
-
-Issue = Callable[..., Awaitable[dict[str, str]]]
-
-
-@pytest.fixture
-def issue(container: Container) -> Issue:
-    async def headers(*scopes: str, tenant_id: UUID = DEFAULT_TENANT) -> dict[str, str]:
-        issued = await container.token_issuing().issue(tenant_id, scopes, timedelta(hours=1), actor="test")
-        return bearer(issued.token)
-
-    return headers
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What tenants have, and the table of roles, as whoever administers them may see it."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +9,7 @@ from httpx import AsyncClient
 from qs.container import Container
 from qs.domain.identity.scopes import PLATFORM_SCOPES, ROLES, SCOPES
 from qs.domain.kernel.ids import DEFAULT_TENANT, PLATFORM_TENANT
-from tests.integration.identity.people import PASSWORD, bearer
+from tests.integration.identity.people import PASSWORD, Issue
 from tests.integration.plan_http.steps import (
     data_of,
     join,
@@ -25,17 +23,6 @@ from tests.integration.plan_http.steps import (
 ADMIN = "/api/v1/admin"
 USAGE = f"{ADMIN}/tenants/usage"
 CLINIC = {"slug": "clinic", "name": "Clinic", "timezone": "Europe/Berlin"}
-
-Issue = Callable[..., Awaitable[dict[str, str]]]
-
-
-@pytest.fixture
-def issue(container: Container) -> Issue:
-    async def headers(*scopes: str, tenant_id: UUID = DEFAULT_TENANT) -> dict[str, str]:
-        issued = await container.token_issuing().issue(tenant_id, scopes, timedelta(hours=1), actor="test")
-        return bearer(issued.token)
-
-    return headers
 
 
 @pytest.fixture
