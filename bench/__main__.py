@@ -58,7 +58,7 @@ _OTHERS: Mapping[str, Callable[[World, argparse.Namespace], Awaitable[Outcome]]]
         scene, options.schedulers, options.punctual, options.minutes, options.peers
     ),
     "idle": lambda scene, options: idle.idling(scene, options.schedules, options.seconds),
-    "large": lambda scene, options: large.growing_old(scene, options.tasks),
+    "large": lambda scene, options: large.growing_old(scene, options.tasks, options.parts),
     "pages": lambda scene, options: pages.opening(scene, options.stored, options.jobs, options.rounds),
     "restore": lambda scene, options: restore.moved(scene, options.tasks, options.rounds),
     "scale": lambda scene, options: scale_works.scaling(
@@ -115,6 +115,14 @@ def _schedulers(text: str) -> list[str]:
     if unknown := set(names) - {lateness.OURS, *lateness.RIVALS}:
         known = ", ".join((lateness.OURS, *lateness.RIVALS))
         raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}; choose from {known}")
+    return names
+
+
+def _parts(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(large.PARTS):
+        known = ", ".join(large.PARTS)
+        raise argparse.ArgumentTypeError(f"no part {', '.join(sorted(unknown))}; known: {known}")
     return names
 
 
@@ -209,6 +217,12 @@ def main() -> None:
     )
     parser.add_argument(
         "--tasks", type=int, default=1_000_000, help="how many there are in all, in large and restore"
+    )
+    parser.add_argument(
+        "--parts",
+        type=_parts,
+        default=list(large.PARTS),
+        help="of large, with commas between them (default: %(default)s)",
     )
     parser.add_argument("--deliveries", type=int, default=20_000, help="webhook deliveries in a round")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests in a round")

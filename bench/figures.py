@@ -1,6 +1,6 @@
 """How fast events are counted, counters are synced into PostgreSQL, and all of it is held against the tasks."""
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, cast
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from bench.harness import Case, Goal, Subject
 from bench.world import World
 from qs.application.statistics.counting import figures_of
-from qs.application.statistics.ports import Kind
+from qs.application.statistics.ports import Figures, Kind
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.domain.statistics.calendar import BEGINNING, Period, TenantCalendar
 from qs.domain.statistics.facts import Fact
@@ -54,7 +54,7 @@ async def counting(world: World, events: int) -> Case:
 
     async def prepare(number: int) -> None:
         await redis.flushdb()
-        await counters.install(DEFAULT_TENANT, epoch, {}, ())
+        await counters.install(DEFAULT_TENANT, epoch, _no_figures(), ())
         told[number] = facts(number)
 
     async def run_limit(number: int) -> int:
@@ -237,6 +237,11 @@ def _row(place: Place, fields: Sequence[bytes]) -> tuple[Any, ...]:
 
 async def _claims(redis: Redis) -> int:
     return int(await cast("Awaitable[Any]", redis.scard("claims")))
+
+
+async def _no_figures() -> AsyncIterator[Figures]:
+    for _ in ():
+        yield {}
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:

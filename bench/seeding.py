@@ -100,16 +100,17 @@ async def tasks(
     puts them, so what is due together is scattered over the table. ``vacuum`` is for who seeds no more.
     """
     now, plan_id, total = datetime.now(UTC), new_id(), due + later
-    people = -(-total // 10)
-    await admin.execute(ID)
     async with admin.transaction():
-        await trust_references(admin)
-        await admin.execute(PLAN, plan_id, tenant_id, now)
-        await admin.execute(TESTEES, tenant_id, now, people)
-        await admin.execute(_ENROLLMENTS, tenant_id, now, people, plan_id)
+        await _enrolled(admin, tenant_id, plan_id, now, -(-total // 10))
         await admin.execute(_TASKS, tenant_id, now, total, plan_id, due, opened)
     for table in ("testee", "enrollment", "task") if vacuum else ():
         await admin.execute(f"VACUUM ANALYZE {table}")
+
+
+async def enrolled(admin: asyncpg.Connection, tenant_id: UUID, people: int) -> None:
+    """So many testees who are in one plan and have no tasks yet."""
+    async with admin.transaction():
+        await _enrolled(admin, tenant_id, new_id(), datetime.now(UTC), people)
 
 
 async def testees(admin: asyncpg.Connection, tenant_id: UUID, count: int) -> list[UUID]:
@@ -138,3 +139,13 @@ async def trust_references(admin: asyncpg.Connection) -> None:
     """Until the end of the transaction nobody checks that what a row refers to exists, which it does."""
     await admin.execute("SET LOCAL session_replication_role = replica")
     await admin.execute("SET LOCAL work_mem = '256MB'")
+
+
+async def _enrolled(
+    admin: asyncpg.Connection, tenant_id: UUID, plan_id: UUID, now: datetime, people: int
+) -> None:
+    await admin.execute(ID)
+    await trust_references(admin)
+    await admin.execute(PLAN, plan_id, tenant_id, now)
+    await admin.execute(TESTEES, tenant_id, now, people)
+    await admin.execute(_ENROLLMENTS, tenant_id, now, people, plan_id)

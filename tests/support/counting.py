@@ -1,6 +1,6 @@
 """A tenant whose events are counted: its plans at work, the relay, the statistics worker and the syncs, step by step."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,18 @@ import asyncpg
 from qs.application.statistics.ports import Kind
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
-from qs.domain.statistics.metrics import Counts, Place
+from qs.domain.statistics.metrics import METRICS, Counts, Place
+from qs.infra.statistics.rows import counts_of
 from tests.integration.plan.clinic import Clinic
 
 _SOON = timedelta(milliseconds=20)
 TENANT_KEY = str(DEFAULT_TENANT)
+
+
+async def in_portions(*figures: Mapping[Place, Counts]) -> AsyncIterator[Mapping[Place, Counts]]:
+    """The figures as counters are made of them."""
+    for portion in figures:
+        yield portion
 
 
 class Ward(Clinic):
@@ -62,9 +69,13 @@ class Ward(Clinic):
 
     async def stored(self) -> dict[Place, dict[str, int]]:
         """The daily figures."""
-        async with self.statistics(self.tenant_id) as uow:
-            rows: dict[Place, dict[str, int]] = await uow.daily.all()
-        return rows
+        rows = await self.truth.fetch("SELECT * FROM stat_daily WHERE tenant_id = $1", self.tenant_id)
+        return {
+            Place(row["dimension"], row["key"], row["day"]): counts_of(
+                [row[name] for name in METRICS], row["reasons"]
+            )
+            for row in rows
+        }
 
     async def agrees(self) -> bool:
         """Whether the live counters are what the tasks say of the dates they hold."""
@@ -81,7 +92,11 @@ class Ward(Clinic):
 
     async def recounted(self) -> Mapping[Place, Counts]:
         """What the tasks themselves say."""
+        found: dict[Place, Counts] = {}
         calendar = await self.container._calendars().of(self.tenant_id)
         async with self.container._truths()(self.tenant_id) as truth:
             began = await truth.first_instant()
-            return await truth.figures(calendar.stretches(began, truth.now)) if began else {}
+            stretches = calendar.stretches(began, truth.now) if began else []
+            async for portion in truth.figures(stretches):
+                found |= portion
+        return found

@@ -6,6 +6,7 @@ from functools import partial
 from dependency_injector import providers
 
 from qs.application.kernel.subscribing import Subscribing
+from qs.application.statistics.comparing import Comparing
 from qs.application.statistics.counting import SUBSCRIPTION, Counting
 from qs.application.statistics.daily_sync import DailySync
 from qs.application.statistics.following import PlanFollowing
@@ -24,6 +25,7 @@ from qs.infra.postgres.failures import is_away
 from qs.infra.postgres.inbox import SqlDueAttempts
 from qs.infra.redis.stream_reader import RedisStreamReader
 from qs.infra.statistics.calendars import RecordedCalendars
+from qs.infra.statistics.comparing import SqlComparisons
 from qs.infra.statistics.counters import RedisCounters
 from qs.infra.statistics.courses import RecordedCourse
 from qs.infra.statistics.matplotlib_drawing import MatplotlibDrawing
@@ -77,12 +79,19 @@ class Statistics(Foundation):
     sync_daily = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.DAILY)
     sync_accumulated = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.ACCUMULATED)
     sync_plan = providers.Singleton(partial, statistics_syncing.provided.sync, Kind.PLAN)
+    comparing = providers.Singleton(
+        Comparing,
+        statistics_uow,
+        counters,
+        providers.Singleton(SqlComparisons, Foundation.engine, providers.Object(SqlRecount)),
+        counter_mending,
+    )
     validation = providers.Singleton(
         Validation,
         statistics_uow,
-        counters,
         _truths,
         _calendars,
+        comparing,
         counter_mending,
         _sync_holding,
         accumulated_sync,

@@ -10,6 +10,7 @@ from qs.application.scheduler.job_ports import ClaimedRun
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.domain.scheduler.job_execution import RunStatus
 from tests.integration.jobs.nodes import ACTOR, failed
+from tests.support.receivers import HANG, Received
 from tests.support.waiting import eventually
 
 from .desk import Desk
@@ -49,6 +50,35 @@ async def test_after_a_recovery_the_next_failure_is_told_at_once(desk: Desk):
     await desk.send()
 
     assert desk.told == [("failure", 0), ("recovery", 1), ("failure", 0)]
+
+
+async def test_a_receiver_is_told_of_a_job_in_order_though_the_first_message_takes_its_time(desk: Desk):
+    job = await desk.job()
+    desk.web.answers = [HANG]
+    await desk.fail(job)
+    await desk.run(job)
+
+    await desk.sending.send_due()
+    await eventually(lambda: _some(desk.web.received))
+
+    assert not await desk.sending.send_due()
+    assert desk.told == [("failure", 0)]
+
+
+async def _some(received: list[Received]) -> bool:
+    return bool(received)
+
+
+async def test_a_message_that_was_refused_keeps_no_later_one_back(desk: Desk):
+    job = await desk.job()
+    desk.web.answers = [503]
+    await desk.fail(job)
+    await desk.run(job)
+
+    await desk.send()
+
+    assert [(body.json["kind"]) for body in desk.web.received] == ["failure", "recovery"]
+    assert [notice["status"] for notice in await desk.notices()] == ["pending", "sent"]
 
 
 async def test_jobs_keep_no_other_jobs_message_back(desk: Desk):

@@ -1,11 +1,13 @@
 """Counters, stored figures and a recount are held against each other, and the side that is wrong is put right."""
 
+import asyncio
 from datetime import date
 from uuid import uuid4
 
 import pytest
 
 from qs.application.plan.ports import Page
+from qs.application.statistics import validating
 from qs.application.statistics.ports import Kind
 from qs.domain.statistics.metrics import Place
 from tests.support.counting import TENANT_KEY, Ward
@@ -78,7 +80,7 @@ async def test_what_was_not_synced_yet_is_no_difference(counted):
 async def test_what_is_on_its_way_is_no_difference(counted):
     (task, *_) = [each for each in await counted.tasks(await _plan(counted)) if each.status == "opened"]
     await counted.submit(task.id, "assessment-2")
-    counted.container.validation()._drain_within_s = 0.2
+    counted.container.comparing()._drain_within_s = 0.2
 
     assert (await counted.validate())["status"] == "consistent"
 
@@ -186,6 +188,29 @@ async def test_a_second_caller_is_told_who_validates(counted):
 async def _plan(ward: Ward):
     (plan,), _ = await ward.reading.plans(ward.tenant_id, Page(1, 20))
     return plan
+
+
+async def test_a_repair_waits_for_a_sync_that_is_at_work(counted):
+    await counted.truth.execute("UPDATE stat_daily SET opened = opened + 3 WHERE opened > 0")
+    async with counted.container._sync_holding().held(counted.tenant_id, Kind.DAILY):
+        repairing = asyncio.create_task(counted.validate(repair=True))
+        done, _ = await asyncio.wait({repairing}, timeout=1)
+    assert not done
+
+    assert (await repairing)["status"] == "repaired"
+    assert await counted.stored() == await counted.recounted()
+
+
+async def test_a_repair_that_a_sync_keeps_waiting_for_too_long_says_that_it_is_not_mended(
+    counted, monkeypatch
+):
+    monkeypatch.setattr(validating, "_DAILY_WITHIN_S", 0.2)
+    await counted.truth.execute("UPDATE stat_daily SET opened = opened + 3 WHERE opened > 0")
+
+    async with counted.container._sync_holding().held(counted.tenant_id, Kind.DAILY):
+        found = await counted.validate(repair=True)
+
+    assert found["status"] == "different"
 
 
 async def test_tasks_that_break_a_law_themselves_cannot_be_repaired(counted):

@@ -16,6 +16,7 @@ from tests.integration.traces.installation import Installation
 from tests.support.waiting import eventually
 
 PLAN = "Follow-up of the traces"
+SPANS = (b"run job", b"send notification", b"GET /entry", b"duty sweep", b"http.route")
 # All occasions are open at once, and none for long.
 TERMS = {"name": PLAN, "entry_ttl_days": 2, "catch_up": "all", "catch_up_days": None}
 JOBS = f"{V1}/scheduler/jobs"
@@ -36,6 +37,7 @@ async def play(at: Installation, api: httpx.AsyncClient) -> str:
     testee = await _follow(at, api)
     await _work(at, api)
     await _notified(at)
+    await _traced(at)
     return testee
 
 
@@ -308,3 +310,13 @@ async def _notified(at: Installation) -> None:
         return not left and not notices and bool(at.web.received)
 
     await eventually(settled)
+
+
+async def _traced(at: Installation) -> None:
+    """Each process has sent its spans, which it does now and then."""
+
+    async def all_came() -> bool:
+        raw = b"\n".join(list(at.collector.raw))
+        return all(name in raw for name in SPANS)
+
+    await eventually(all_came)

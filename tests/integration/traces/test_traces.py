@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from qs.settings import Settings
 from tests.integration.traces.installation import Installation, installed
-from tests.integration.traces.playing import PLAN, ask_a_provider, erase, opened, play
+from tests.integration.traces.playing import PLAN, SPANS, ask_a_provider, erase, opened, play
 from tests.support.traces import forms_of, found_in
 
 MANY = 30
@@ -58,7 +58,7 @@ def _is_looked_through(everything: dict[str, bytes]) -> None:
     assert any(b"****" in rows for name, rows in everything.items() if name.startswith("table job_output"))
     assert b"request_served" in everything["log qs.log"]
     assert b"SELECT" in everything["log qs.log"]
-    for name in (b"run job", b"send notification", b"GET /entry", b"duty sweep", b"http.route"):
+    for name in SPANS:
         assert name in everything["spans"], name
     assert {"log of PostgreSQL", "log of Redis", "table secret", "log worker.err"} <= everything.keys()
 

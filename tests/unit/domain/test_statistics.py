@@ -10,7 +10,6 @@ from qs.domain.statistics.calendar import BEGINNING, Period, TenantCalendar
 from qs.domain.statistics.facts import Fact
 from qs.domain.statistics.followup import Observation, Occasion, latency, opening_lags, stay
 from qs.domain.statistics.laws import broken_by_plan, broken_by_totals
-from qs.domain.statistics.metrics import Alike, Place
 from qs.domain.statistics.rates import Rate, rates
 from tests.support.builders import at
 
@@ -181,16 +180,3 @@ def test_latency_is_hours_to_the_answer_and_censored_without_one():
         Observation(168.0, censored=True),
         Observation(1.0, censored=True),
     ]
-
-
-def test_of_equal_figures_places_and_dates_there_is_one():
-    alike = Alike()
-    first, second = ({"opened": 1, "completed": 2} for _ in range(2))
-    days = [date(2026, 7, n) for n in (1, 1, 2)]
-    places = [alike.place("testee", "".join(["t", "1"]), day) for day in days]
-
-    assert alike.counts(first) is alike.counts(second) is first
-    assert alike.counts({"opened": 2}) == {"opened": 2}
-    assert places == [Place("testee", "t1", day) for day in days]
-    assert places[0].key is places[2].key
-    assert places[0].day is places[1].day

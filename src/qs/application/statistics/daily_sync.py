@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -183,17 +183,19 @@ class _Pass:
     async def _recount_stale(self, beginning: Beginning, calendar: TenantCalendar) -> None:
         while stale := await self._some_stale():
             async with self._truths(self._tenant_id) as truth:
-                figures = await truth.figures(calendar.stretches_of(sorted(stale)))
-            for reason in sorted(set(stale.values())):
-                own = {place: counts for place, counts in figures.items() if stale[place.day] == reason}
-                ordered = sorted(own)
-                for start in range(0, len(ordered), self._batch):
-                    rows = {place: own[place] for place in ordered[start : start + self._batch]}
-                    await self._write(rows, beginning, reason)
+                async with aclosing(truth.figures(calendar.stretches_of(sorted(stale)))) as portions:
+                    async for figures in portions:
+                        await self._write_stale(figures, stale, beginning)
             async with self._unit_of_work(self._tenant_id) as uow:
                 await uow.syncs.check(self._hold)
                 await uow.daily.no_longer_stale(stale.keys())
                 await uow.commit("sync_daily.recount")
+
+    async def _write_stale(self, figures: Figures, stale: Mapping[date, str], beginning: Beginning) -> None:
+        for reason in sorted({stale[place.day] for place in figures}):
+            own = [each for each in figures.items() if stale[each[0].day] == reason]
+            for start in range(0, len(own), self._batch):
+                await self._write(dict(own[start : start + self._batch]), beginning, reason)
 
     async def _some_stale(self) -> Mapping[date, str]:
         async with self._unit_of_work(self._tenant_id) as uow:

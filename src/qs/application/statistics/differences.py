@@ -1,14 +1,12 @@
 """Where counters, stored figures and a recount disagree, and why that probably is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from qs.application.statistics.ports import Figures
-from qs.domain.statistics.metrics import METRICS, Counts, Place, total
+from qs.domain.statistics.metrics import METRICS, Counts, Dimension, Place
 
-_NOTHING: Counts = {}
 _KEPT = 1000
 
 
@@ -35,6 +33,7 @@ class Findings:
     """The first thousand differences and the number of all; which places are wrong on which side."""
 
     def __init__(self) -> None:
+        self.checked = 0
         self.kept: list[Difference] = []
         self.total = 0
         self.wrong_stored: set[Place] = set()
@@ -45,6 +44,11 @@ class Findings:
         self.total += 1
         if len(self.kept) < _KEPT:
             self.kept.append(difference)
+
+    def add_law(self, dimension: str, key: str, law: str) -> None:
+        """A law that the tasks themselves break."""
+        self.add(Difference(dimension, key, None, "law", None, None, 0, f"law: {law}"))
+        self.beyond_repair = True
 
 
 def stored_too_low_or_high(
@@ -80,22 +84,21 @@ def counters_too_low(place: Place, after: Counts, expected: Counts, dead: Counts
 
 
 def totals_apart(
-    stored: Mapping[tuple[str, str], Counts], daily: Figures, *, synced: bool
+    dimension: str, key: str, right: Counts, found: Counts, *, synced: bool
 ) -> Iterator[Difference]:
-    """Where stored totals are not the sum of the stored dates: acc(d) = acc(d-1) + daily(d)."""
-    sums: dict[tuple[str, str], list[Counts]] = {}
-    for place, counts in daily.items():
-        sums.setdefault((place.dimension, place.key), []).append(counts)
-    for (dimension, key), dates in sums.items():
-        right, found = total(dates), stored.get((dimension, key), _NOTHING)
-        for name in _names(right, found):
-            if found.get(name, 0) != right.get(name, 0) and (
-                synced or found.get(name, 0) > right.get(name, 0)
-            ):
-                cause = "law: total = sum of dates"
-                yield Difference(
-                    dimension, key, None, name, None, found.get(name, 0), right.get(name, 0), cause
-                )
+    """Where a stored total is not the sum of the stored dates: acc(d) = acc(d-1) + daily(d)."""
+    for name in _names(right, found):
+        total, stored = right.get(name, 0), found.get(name, 0)
+        if stored > total or (synced and stored < total):
+            yield Difference(dimension, key, None, name, None, stored, total, "law: total = sum of dates")
+
+
+def plan_too_high(key: str, stored: Counts, expected: Counts) -> Iterator[Difference]:
+    """Stored totals of a plan that are more than there are tasks of that kind."""
+    for name in ("completed", "expired", "missed", "canceled", "enrolled"):
+        found, right = stored.get(name, 0), expected.get(name, 0)
+        if found > right:
+            yield Difference(Dimension.PLAN, key, None, name, None, found, right, "counted_twice")
 
 
 def _names(*sides: Counts) -> Iterable[str]:

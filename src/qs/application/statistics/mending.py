@@ -1,6 +1,6 @@
 """Making the live counters again from the tasks, exactly, while events flow."""
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
@@ -102,16 +102,17 @@ class CounterMending:
                 await uow.commit("counters.rebuild")
             async with self._truths(tenant_id) as truth:
                 stretches = calendar.stretches(_well_before(epoch.live_from), truth.now + _DAY)
-                figures = await truth.figures([s for s in stretches if s.day >= epoch.live_from])
                 claims = [ids async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)]
                 began = await truth.first_instant() if before is None else None
-            # The snapshot is over before Redis is written to, which may take longer than it may stand idle.
-            await crash.hit("counters.before_install")
-            await self._counters.install(tenant_id, epoch.id, figures, claims)
+                await crash.hit("counters.before_install")
+                # Each portion is made as it is read: the figures of a large tenant are more than a process should hold.
+                live = [stretch for stretch in stretches if stretch.day >= epoch.live_from]
+                async with aclosing(truth.figures(live)) as figures:
+                    places = await self._counters.install(tenant_id, epoch.id, figures, claims)
             await crash.hit("counters.after_install")
         if began is not None:
             await self._count_history(tenant_id, began, epoch, calendar)
-        _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=len(figures))
+        _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=places)
         return epoch
 
     async def forget_claims(self) -> None:

@@ -1,6 +1,15 @@
 """What the statistics context needs from outside."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -51,9 +60,12 @@ class Counters(Protocol):
     async def forget_claims(self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID]) -> None: ...
 
     async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: Iterable[Sequence[UUID]]
-    ) -> None:
-        """Makes these the tenant's counters, all of which are to be synced, and these the claims."""
+        self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures], claims: Iterable[Sequence[UUID]]
+    ) -> int:
+        """Makes these the tenant's counters, all of which are to be synced, and these the claims.
+
+        Returns how many places there are.
+        """
         ...
 
     async def take_changed(self, tenant_id: UUID, epoch: UUID) -> int:
@@ -195,8 +207,6 @@ class DailyFigures(Protocol):
 
     async def no_longer_stale(self, days: Collection[date]) -> None: ...
 
-    async def all(self) -> Mapping[Place, Counts]: ...
-
     async def of(
         self, dimension: str, key: str, since: date | None, until: date | None
     ) -> Sequence["DailyRow"]: ...
@@ -247,8 +257,6 @@ class AccumulatedFigures(Protocol):
         ...
 
     async def get(self, dimension: str, key: str) -> AccumulatedRow | None: ...
-
-    async def all_totals(self) -> dict[tuple[str, str], dict[str, int]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +311,8 @@ class Truth(Protocol):
         """When the first thing that is counted happened."""
         ...
 
-    async def figures(self, stretches: Sequence[Stretch]) -> Mapping[Place, Counts]:
-        """The figures of these dates, counted from enrollments and tasks."""
+    def figures(self, stretches: Sequence[Stretch]) -> AsyncGenerator[Figures, None]:
+        """The figures of these dates, counted from enrollments and tasks, in portions; no place comes twice."""
         ...
 
     def unacknowledged(self, subscriber: str, batch: int) -> AsyncIterator[Sequence[UUID]]:
@@ -319,6 +327,58 @@ class Truth(Protocol):
 
 
 TruthFactory = Callable[[UUID], AbstractAsyncContextManager[Truth]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What three sides hold of one place."""
+
+    place: Place
+    counted: Counts
+    stored: Counts
+    expected: Counts
+
+
+class Comparison(Protocol):
+    """One snapshot, in which what was counted before it, what is stored in it and what happened stand side by side.
+
+    They stand in the database: a large tenant has millions, of which only those that differ are handed out.
+    """
+
+    truth: Truth
+
+    async def passes(self, kinds: Collection[Kind]) -> Mapping[Kind, Pass | None]:
+        """The last finished pass of each kind."""
+        ...
+
+    async def recount(self, stretches: Sequence[Stretch]) -> int:
+        """Counts what happened from enrollments and tasks, which is to be done first; returns how many places there are."""
+        ...
+
+    def differing(self) -> AsyncGenerator[Sequence[Sides], None]:
+        """The places at which not all are alike, ascending, in portions; what is not counted live is not compared."""
+        ...
+
+    def happened(self) -> AsyncGenerator[Sequence[tuple[str, str, Counts]], None]:
+        """Dimension, key and the sum of what happened on all dates, in portions."""
+        ...
+
+    def totals_apart(self) -> AsyncGenerator[Sequence[tuple[str, str, Counts, Counts]], None]:
+        """Dimension, key, the sum of the stored dates, and the stored total where it is another, in portions."""
+        ...
+
+    async def stored_plans(self) -> Mapping[UUID, "PlanCount"]: ...
+
+
+class Comparisons(Protocol):
+    def __call__(
+        self, tenant_id: UUID, counted: AsyncIterable[Figures] | None, live_from: date | None
+    ) -> AbstractAsyncContextManager[Comparison]:
+        """Keeps what was counted live since ``live_from``, then takes the snapshot.
+
+        With None there is nothing counted to compare.
+        """
+        ...
 
 
 class Calendars(Protocol):

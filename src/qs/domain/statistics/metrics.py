@@ -51,29 +51,6 @@ Counts = Mapping[str, int]
 """Figures by name, counts by reason among them; what is not named is zero."""
 
 
-class Alike:
-    """Hands out one object for all that are equal: of a million figures most are equal to others.
-
-    Nobody may change what is handed out.
-    """
-
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
-        self._days: dict[date, date] = {}
-        self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
-
-    def place(self, dimension: str, key: str, day: date) -> "Place":
-        texts = self._texts
-        return Place(
-            texts.setdefault(dimension, dimension),
-            texts.setdefault(key, key),
-            self._days.setdefault(day, day),
-        )
-
-    def counts(self, counts: Counts) -> Counts:
-        return self._counts.setdefault(tuple(counts.items()), counts)
-
-
 def total(many: Iterable[Counts]) -> dict[str, int]:
     """The figures of all added up."""
     added: dict[str, int] = {}

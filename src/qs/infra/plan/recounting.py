@@ -1,11 +1,12 @@
 """What happened, counted from enrollments and tasks themselves, in a transaction that its user holds."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+import msgspec
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Figure = tuple[str, str, date, Mapping[str, int]]
@@ -37,49 +38,45 @@ SELECT width_bucket(canceled_at, CAST(:starts AS timestamptz[])), plan_id, scale
 FROM task WHERE tenant_id = :tenant AND canceled_at >= :since AND canceled_at < :until AND NOT ({BORN_CANCELED})
 """  # noqa: S608 - constants
 
-# One pass over the facts for all four dimensions; which one a row is of, GROUPING tells.
-_FIGURES = text(
-    f"""
+_COUNTED = {
+    "enrolled": "what = 'enrolled'",
+    "opened": "what = 'opened'",
+    "completed": "what = 'completed'",
+    "on_time": "what = 'completed' AND also",
+    "expired": "what = 'expired'",
+    "missed": "what = 'missed'",
+    "canceled": "what = 'canceled'",
+    "canceled_open": "what = 'canceled' AND also",
+    "followup_completed": "what = 'completed' AND later",
+    "followup_expired": "what = 'expired' AND later",
+}
+_NAMES = ", ".join(_COUNTED)
+# One pass over the facts for all four dimensions; which one a row is of, GROUPING tells: it sets a bit for each column
+# that is not grouped by, the first column's highest.
+_WHOSE = (
+    "GROUPING(plan_id, scale_code, testee_id) AS which,"
+    " coalesce(plan_id::text, scale_code, testee_id::text, CAST(:tenant AS uuid)::text) AS key"
+)
+_SETS = "(day{0}), (day{0}, plan_id), (day{0}, scale_code), (day{0}, testee_id)"
+_FIGURES = f"""
 WITH fact AS MATERIALIZED (
     SELECT (CAST(:days AS date[]))[stretch] AS day, f.* FROM ({_FACTS}) f
     WHERE (CAST(:days AS date[]))[stretch] IS NOT NULL
+), figures AS (
+    SELECT {_WHOSE}, day, {", ".join(f"count(*) FILTER (WHERE {what}) AS {name}" for name, what in _COUNTED.items())}
+    FROM fact GROUP BY GROUPING SETS ({_SETS.format("")})
+), by_reason AS (
+    SELECT {_WHOSE}, day, what || ':' || reason AS name, count(*) AS count FROM fact
+    WHERE what IN ('expired', 'canceled') AND reason IS NOT NULL GROUP BY GROUPING SETS ({_SETS.format(", what, reason")})
+), reasons AS (
+    SELECT which, key, day, jsonb_object_agg(name, count) AS reasons FROM by_reason GROUP BY which, key, day
 )
-SELECT GROUPING(plan_id, scale_code, testee_id) AS which, coalesce(plan_id::text, scale_code, testee_id::text) AS key, day,
-    count(*) FILTER (WHERE what = 'enrolled'), count(*) FILTER (WHERE what = 'opened'),
-    count(*) FILTER (WHERE what = 'completed'), count(*) FILTER (WHERE what = 'completed' AND also),
-    count(*) FILTER (WHERE what = 'expired'), count(*) FILTER (WHERE what = 'missed'),
-    count(*) FILTER (WHERE what = 'canceled'), count(*) FILTER (WHERE what = 'canceled' AND also),
-    count(*) FILTER (WHERE what = 'completed' AND later), count(*) FILTER (WHERE what = 'expired' AND later)
-FROM fact GROUP BY GROUPING SETS ((day), (day, plan_id), (day, scale_code), (day, testee_id))
+SELECT CASE which WHEN 7 THEN 'tenant' WHEN 3 THEN 'plan' WHEN 5 THEN 'scale' ELSE 'testee' END AS dimension, key, day,
+    {_NAMES}, coalesce(reasons, '{{}}') AS reasons
+FROM figures LEFT JOIN reasons USING (which, key, day)
 """  # noqa: S608 - constants
-)
-_REASONS = text(
-    f"""
-WITH fact AS MATERIALIZED (
-    SELECT (CAST(:days AS date[]))[stretch] AS day, f.* FROM ({_FACTS}) f
-    WHERE what IN ('expired', 'canceled') AND (CAST(:days AS date[]))[stretch] IS NOT NULL
-)
-SELECT GROUPING(plan_id, scale_code, testee_id) AS which, coalesce(plan_id::text, scale_code, testee_id::text) AS key, day,
-    what || ':' || reason, count(*)
-FROM fact GROUP BY GROUPING SETS ((day, what, reason), (day, what, reason, plan_id), (day, what, reason, scale_code),
-    (day, what, reason, testee_id))
-"""  # noqa: S608 - constants
-)
+_READ = text(f"SELECT dimension, key, day, {_NAMES}, reasons::text FROM ({_FIGURES}) f")  # noqa: S608 - constants
 _FIRST = text("SELECT min(created_at) FROM enrollment WHERE tenant_id = :tenant")
-_NAMES = (
-    "enrolled",
-    "opened",
-    "completed",
-    "on_time",
-    "expired",
-    "missed",
-    "canceled",
-    "canceled_open",
-    "followup_completed",
-    "followup_expired",
-)
-# GROUPING sets a bit for each column that is not grouped by, the first column's highest.
-_DIMENSIONS = {0b111: "tenant", 0b011: "plan", 0b101: "scale", 0b110: "testee"}
 
 _PLANS = text(
     """
@@ -125,6 +122,8 @@ GROUP BY plan_id, seq ORDER BY plan_id, seq
 _NONE = UUID(int=0)
 _PORTION = 2000
 
+_decode = msgspec.json.Decoder(dict[str, int]).decode
+
 
 class SqlRecount:
     """Counts what the transaction of ``connection`` sees of one tenant."""
@@ -140,41 +139,29 @@ class SqlRecount:
 
     async def figures(
         self, starts: Sequence[datetime], days: Sequence[date | None]
-    ) -> AsyncIterator[list[Figure]]:
+    ) -> AsyncGenerator[list[Figure], None]:
         """The figures of what happened from ``starts[i]`` on, until the next start, as those of ``days[i]``, in portions.
 
         ``starts`` ascend; the last only ends the stretch before it. A stretch without a day is left out.
         """
-        given: dict[str, Any] = {
+        given = self._given(starts, days)
+        async with self._connection.stream(_READ, given, execution_options={"yield_per": _PORTION}) as found:
+            async for rows in found.partitions(_PORTION):
+                yield [_figure(row) for row in rows]
+
+    async def write(self, table: str, starts: Sequence[datetime], days: Sequence[date | None]) -> int:
+        """Writes the same figures into a table of that name, whose columns are those of a figure; returns how many."""
+        query = f"INSERT INTO {table} (dimension, key, day, {_NAMES}, reasons) {_FIGURES}"
+        return (await self._connection.execute(text(query), self._given(starts, days))).rowcount
+
+    def _given(self, starts: Sequence[datetime], days: Sequence[date | None]) -> dict[str, Any]:
+        return {
             "tenant": self._tenant_id,
             "starts": list(starts),
             "days": [*days[: len(starts) - 1], None],
             "since": starts[0],
             "until": starts[-1],
         }
-        reasons: dict[tuple[int, str | None, date], dict[str, int]] = {}
-        async for rows in self._portions(_REASONS, given):
-            for which, key, day, reason, count in rows:
-                reasons.setdefault((which, key, day), {})[reason] = count
-        async for rows in self._portions(_FIGURES, given):
-            yield [self._figure(row, reasons) for row in rows]
-
-    def _figure(
-        self, row: Sequence[Any], reasons: Mapping[tuple[int, str | None, date], Mapping[str, int]]
-    ) -> Figure:
-        which, key, day, *counts = row
-        named = {name: count for name, count in zip(_NAMES, counts, strict=True) if count}
-        if why := reasons.get((which, key, day)):
-            named.update(why)
-        return _DIMENSIONS[which], str(self._tenant_id) if key is None else key, day, named
-
-    async def _portions(
-        self, query: TextClause, given: Mapping[str, Any]
-    ) -> AsyncIterator[Sequence[Sequence[Any]]]:
-        """A large tenant has millions of rows, which are not all taken at once."""
-        async with self._connection.stream(query, given, execution_options={"yield_per": _PORTION}) as found:
-            async for rows in found.partitions(_PORTION):
-                yield rows
 
     async def plans(
         self, after: UUID | None, limit: int
@@ -188,3 +175,9 @@ class SqlRecount:
         for row in seqs.mappings().all():
             occasions[row["plan_id"]].append({str(k): n for k, n in row.items() if k != "plan_id"})
         return [(plan_id, counts, occasions[plan_id]) for plan_id, counts in counted.items()]
+
+
+def _figure(row: Sequence[Any]) -> Figure:
+    dimension, key, day, *counts, reasons = row
+    named = {name: count for name, count in zip(_COUNTED, counts, strict=True) if count}
+    return dimension, key, day, named if reasons == "{}" else named | _decode(reasons)

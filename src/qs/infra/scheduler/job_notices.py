@@ -77,11 +77,16 @@ FROM unnest(CAST(:jobs AS uuid[])) AS x(job_id), LATERAL (
     WHERE n.tenant_id = :tenant AND n.job_id = x.job_id AND n.kind = 'missed'
     ORDER BY n.id DESC LIMIT 1) AS told"""  # noqa: S608
 )
+# Whoever is told of a failure and its end is told in that order, unless the first was refused and waits to be sent again.
 _CLAIM = text(
     """
 WITH due AS MATERIALIZED (
-    SELECT id FROM job_notice
+    SELECT id FROM job_notice n
     WHERE tenant_id = :tenant AND status = 'pending' AND next_attempt_at <= statement_timestamp()
+      AND NOT EXISTS (
+          SELECT FROM job_notice e WHERE e.tenant_id = :tenant AND e.job_id = n.job_id AND e.id < n.id
+            AND e.channel = n.channel AND e.address IS NOT DISTINCT FROM n.address
+            AND e.status = 'pending' AND e.error IS NULL)
     ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE job_notice n

@@ -35,20 +35,28 @@ WHERE tenant_id = :tenant AND (dimension, key) > (:dimension, :key) ORDER BY dim
 """
 )
 _RANGE = (
-    "tenant_id = :tenant AND (dimension, key) > (:after_dimension, :after_key)"
+    "AND (dimension, key) > (:after_dimension, :after_key)"
     " AND (dimension, key) <= (:through_dimension, :through_key)"
 )
-_ADD_UP = text(
-    f"""
+
+
+def _by_reason(keys: str = "") -> str:
+    """A table ``reasons`` of the sums by reason, before others of the same statement."""
+    return f"""
 WITH by_reason AS (
     SELECT dimension, key, name, sum(count::integer) AS count
-    FROM stat_daily, jsonb_each_text(reasons) AS r(name, count) WHERE {_RANGE} AND reasons <> '{{}}'
+    FROM stat_daily, jsonb_each_text(reasons) AS r(name, count)
+    WHERE tenant_id = :tenant {keys} AND reasons <> '{{}}'
     GROUP BY dimension, key, name
 ), reasons AS (
     SELECT dimension, key, jsonb_object_agg(name, count) AS reasons FROM by_reason GROUP BY dimension, key
-), added AS (
+)"""  # noqa: S608 - constants
+
+
+_ADD_UP = text(
+    f"""{_by_reason(_RANGE)}, added AS (
     SELECT dimension, key, {_sums()} AS totals, {_windows()} AS windows, min(day) AS first_on, max(day) AS last_on
-    FROM stat_daily WHERE {_RANGE} GROUP BY dimension, key
+    FROM stat_daily WHERE tenant_id = :tenant {_RANGE} GROUP BY dimension, key
 )
 INSERT INTO stat_accumulated AS o
     (tenant_id, dimension, key, totals, windows, first_on, last_on, through, as_of)
@@ -62,11 +70,24 @@ WHERE (o.totals, o.windows, o.first_on, o.last_on, o.through)
     IS DISTINCT FROM (excluded.totals, excluded.windows, excluded.first_on, excluded.last_on, excluded.through)
 """  # noqa: S608 - constants
 )
+TOTALS_APART = text(
+    f"""{_by_reason()}, added AS (
+    SELECT dimension, key, {_sums()} AS totals FROM stat_daily WHERE tenant_id = :tenant GROUP BY dimension, key
+), right_ones AS (
+    SELECT dimension, key, totals || coalesce(reasons, '{{}}') AS totals FROM added LEFT JOIN reasons USING (dimension, key)
+)
+SELECT r.dimension, r.key, r.totals::text, coalesce(a.totals, '{{}}')::text
+FROM right_ones r
+LEFT JOIN (SELECT * FROM stat_accumulated WHERE tenant_id = :tenant) a USING (dimension, key)
+WHERE a.totals IS DISTINCT FROM r.totals ORDER BY r.dimension, r.key
+"""  # noqa: S608 - constants
+)
+"""Where the stored total is not the sum of the stored dates, or is not there yet."""
+
 _GET = text(
     "SELECT totals::text, windows::text, first_on, last_on, through, as_of FROM stat_accumulated"
     " WHERE tenant_id = :tenant AND dimension = :dimension AND key = :key"
 )
-_ALL = text("SELECT dimension, key, totals::text FROM stat_accumulated WHERE tenant_id = :tenant")
 
 _UPSERT_PLANS = text(
     """
@@ -118,10 +139,6 @@ class SqlAccumulatedFigures:
             return None
         totals, windows, *rest = row
         return AccumulatedRow(_counts(totals), _windowed(windows), *rest)
-
-    async def all_totals(self) -> dict[tuple[str, str], dict[str, int]]:
-        rows = await self._connection.execute(_ALL, {"tenant": self._tenant_id})
-        return {(row[0], row[1]): _counts(row[2]) for row in rows.all()}
 
 
 class SqlPlanFigures:

@@ -133,11 +133,16 @@ class SqlSyncBook:
             raise SyncTakenOver
 
     async def last(self, kind: Kind, *, share: bool = False) -> Pass | None:
-        query = text(_LAST + (" FOR SHARE" if share else ""))
-        row = (
-            await self._connection.execute(query, {"tenant": self._tenant_id, "kind": kind.value})
-        ).one_or_none()
-        return None if row is None else Pass(*row)
+        return await last_pass(self._connection, self._tenant_id, kind, share=share)
 
     def _held(self, hold: Hold) -> dict[str, object]:
         return {"tenant": self._tenant_id, "kind": hold.kind.value, "term": hold.term}
+
+
+async def last_pass(
+    connection: AsyncConnection, tenant_id: UUID, kind: Kind, *, share: bool = False
+) -> Pass | None:
+    """The last finished pass of a kind, if there ever was one."""
+    query = text(_LAST + (" FOR SHARE" if share else ""))
+    row = (await connection.execute(query, {"tenant": tenant_id, "kind": kind.value})).one_or_none()
+    return None if row is None else Pass(*row)

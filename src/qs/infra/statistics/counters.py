@@ -4,7 +4,7 @@ Keys of a tenant share a hash tag, so that a cluster keeps them together. All bu
 left of an earlier one can neither be read nor added to.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any, TypeVar
@@ -164,16 +164,10 @@ class RedisCounters:
         return frozenset(ids[number - 1] for number in before)
 
     async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: Figures, claims: Iterable[Sequence[UUID]]
-    ) -> None:
-        prefix, made, run_id = _prefix(tenant_id, epoch), 0, await self._run_id()
-        rest = iter(figures.items())
-        while chunk := list(islice(rest, _PER_CALL)):
-            arguments: list[Any] = [prefix]
-            for place, counts in chunk:
-                _append(arguments, place, counts)
-            await _asked(self._make(args=arguments))
-            made += len(chunk)
+        self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures], claims: Iterable[Sequence[UUID]]
+    ) -> int:
+        prefix, run_id = _prefix(tenant_id, epoch), await self._run_id()
+        made = places = await self._make_all(prefix, figures)
         for ids in claims:
             await _asked(self._claim(args=[prefix, *(id_.bytes for id_ in ids)]))
             made += len(ids)
@@ -185,6 +179,19 @@ class RedisCounters:
         if opened == [_LOST]:
             raise CountersLost
         await self._remove_others(tenant_id, epoch)
+        return places
+
+    async def _make_all(self, prefix: str, figures: AsyncIterable[Figures]) -> int:
+        made = 0
+        async for portion in figures:
+            rest = iter(portion.items())
+            while chunk := list(islice(rest, _PER_CALL)):
+                arguments: list[Any] = [prefix]
+                for place, counts in chunk:
+                    _append(arguments, place, counts)
+                await _asked(self._make(args=arguments))
+                made += len(chunk)
+        return made
 
     async def claimed(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[UUID]]:
         async for found in self._members(tenant_id, epoch, "claims", batch):

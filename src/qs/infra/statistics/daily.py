@@ -10,14 +10,9 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from qs.application.statistics.ports import DailyRow, Figures, Revision
-from qs.domain.statistics.metrics import METRICS, Alike, Counts, Place, reasons, without_zeros
+from qs.domain.statistics.metrics import METRICS
+from qs.infra.statistics.rows import GIVEN, NAMES, counts_of, parameters
 
-_NAMES = ", ".join(METRICS)
-_NEW = (
-    "unnest(CAST(:dimensions AS text[]), CAST(:keys AS text[]), CAST(:days AS date[]), "
-    + ", ".join(f"CAST(:{name} AS integer[])" for name in METRICS)
-    + f", CAST(:reasons AS text[])) AS n(dimension, key, day, {_NAMES}, reasons)"
-)
 _GREW = " OR ".join(f"n.{name} > coalesce(o.{name}, 0)" for name in METRICS)
 _DIFFERS = " OR ".join(f"n.{name} <> coalesce(o.{name}, 0)" for name in METRICS)
 
@@ -35,11 +30,11 @@ def _write(*, only_up: bool) -> TextClause:
         moved += " OR excluded.reasons <> o.reasons"
     return text(
         f"""
-INSERT INTO stat_daily AS o (tenant_id, dimension, key, day, {_NAMES}, reasons, generation, reason, as_of)
+INSERT INTO stat_daily AS o (tenant_id, dimension, key, day, {NAMES}, reasons, generation, reason, as_of)
 SELECT :tenant, n.dimension, n.key, n.day, {", ".join(f"n.{name}" for name in METRICS)}, n.reasons::jsonb,
     CASE WHEN n.day <= CAST(:closed AS date) THEN 1 ELSE 0 END,
     CASE WHEN n.day <= CAST(:closed AS date) THEN :why END, :as_of
-FROM {_NEW}
+FROM {GIVEN}
 ON CONFLICT (tenant_id, dimension, key, day) DO UPDATE
 SET {assigned}, reasons = excluded.reasons, as_of = excluded.as_of,
     generation = o.generation + excluded.generation, reason = coalesce(excluded.reason, o.reason)
@@ -56,7 +51,7 @@ INSERT INTO stat_revision (tenant_id, dimension, key, day, generation, reason, b
 SELECT :tenant, n.dimension, n.key, n.day, coalesce(o.generation, 0) + 1, :why,
     CASE WHEN o.day IS NULL THEN '{{}}' ELSE {_document("o")} || o.reasons END,
     {_document("n")} || n.reasons::jsonb
-FROM {_NEW}
+FROM {GIVEN}
 LEFT JOIN LATERAL (
     -- One look at the key for each, since what is written at once is little beside what is stored.
     SELECT * FROM stat_daily d
@@ -69,9 +64,7 @@ WHERE n.day <= CAST(:closed AS date) AND ({changed})
 
 _UPSERT, _REPLACE = _write(only_up=True), _write(only_up=False)
 _HISTORY_UP, _HISTORY = _keep_history(only_up=True), _keep_history(only_up=False)
-_COLUMNS = f"day, {_NAMES}, reasons::text AS reasons"
-_ALL = text(f"SELECT dimension, key, {_COLUMNS} FROM stat_daily WHERE tenant_id = :tenant")  # noqa: S608
-_PORTION = 2000
+_COLUMNS = f"day, {NAMES}, reasons::text AS reasons"
 _OF = text(
     f"""
 SELECT {_COLUMNS}, generation, reason, as_of FROM stat_daily
@@ -93,7 +86,6 @@ _MARK = text(
 _STALE = text("SELECT day, reason FROM stat_stale_day WHERE tenant_id = :tenant ORDER BY day")
 _NO_LONGER = text("DELETE FROM stat_stale_day WHERE tenant_id = :tenant AND day = ANY(CAST(:days AS date[]))")
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -119,16 +111,6 @@ class SqlDailyFigures:
 
     async def no_longer_stale(self, days: Collection[date]) -> None:
         await self._connection.execute(_NO_LONGER, {"tenant": self._tenant_id, "days": list(days)})
-
-    async def all(self) -> dict[Place, Counts]:
-        alike = Alike()
-        given = {"tenant": self._tenant_id}
-        async with self._connection.stream(_ALL, given, execution_options={"yield_per": _PORTION}) as found:
-            return {
-                alike.place(row[0], row[1], row[2]): alike.counts(_counts(row[3:-1], row[-1]))
-                async for rows in found.partitions(_PORTION)
-                for row in rows
-            }
 
     async def of(
         self, dimension: str, key: str, since: date | None, until: date | None
@@ -169,31 +151,12 @@ class SqlDailyFigures:
         if not rows:
             return 0
         write, keep_history = statements
-        given = self._parameters(rows) | {"tenant": self._tenant_id, "closed": closed_through, "why": why}
+        given = parameters(rows) | {"tenant": self._tenant_id, "closed": closed_through, "why": why}
         if closed_through is not None and any(place.day <= closed_through for place in rows):
             await self._connection.execute(keep_history, given)
         return (await self._connection.execute(write, given | {"as_of": as_of})).rowcount
 
-    @staticmethod
-    def _parameters(rows: Figures) -> dict[str, Any]:
-        # In the order of the key, so that two writers wait for each other and never in a circle.
-        ordered = sorted(rows.items())
-        dimensions, keys, days = zip(*(place for place, _ in ordered), strict=True)
-        figures = {name: [counts.get(name, 0) for _, counts in ordered] for name in METRICS}
-        documents = ["{}" if not (r := reasons(counts)) else _encode(r).decode() for _, counts in ordered]
-        return figures | {
-            "dimensions": list(dimensions),
-            "keys": list(keys),
-            "days": list(days),
-            "reasons": documents,
-        }
-
-
-def _counts(values: Sequence[int], by_reason: str) -> dict[str, int]:
-    counts = without_zeros(dict(zip(METRICS, values, strict=True)))
-    return counts if by_reason == "{}" else counts | _decode(by_reason)
-
 
 def _daily_row(row: Row[Any]) -> DailyRow:
     last = len(METRICS) + 1
-    return DailyRow(row.day, _counts(row[1:last], row.reasons), row.generation, row.reason, row.as_of)
+    return DailyRow(row.day, counts_of(row[1:last], row.reasons), row.generation, row.reason, row.as_of)

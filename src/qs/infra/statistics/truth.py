@@ -1,7 +1,7 @@
 """The snapshot that statistics are held against: what the plan context recounts, and which events were acted on."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from qs.application.statistics.ports import PlanCount, Traffic
 from qs.domain.statistics.calendar import Stretch
 from qs.domain.statistics.facts import COUNTED_EVENTS
-from qs.domain.statistics.metrics import Alike, Counts, Place
+from qs.domain.statistics.metrics import Counts, Place
 
-_ENTER = text("SELECT set_config('qs.tenant_id', :tenant, true), qs_now()")
+ENTER = text("SELECT set_config('qs.tenant_id', :tenant, true), qs_now()")
 # All that was published before the cursor is done or dead.
 _NOT_DONE = """
 FROM outbox o
@@ -48,11 +48,16 @@ class Recount(Protocol):
 
     def figures(
         self, starts: Sequence[datetime], days: Sequence[date | None]
-    ) -> AsyncIterator[Sequence[tuple[str, str, date, Mapping[str, int]]]]: ...
+    ) -> AsyncGenerator[Sequence[tuple[str, str, date, Mapping[str, int]]], None]: ...
+
+    async def write(self, table: str, starts: Sequence[datetime], days: Sequence[date | None]) -> int: ...
 
     async def plans(
         self, after: UUID | None, limit: int
     ) -> list[tuple[UUID, dict[str, int], list[dict[str, int]]]]: ...
+
+
+RecountFactory = Callable[[AsyncConnection, UUID], Recount]
 
 
 class SqlTruth:
@@ -67,25 +72,17 @@ class SqlTruth:
     async def first_instant(self) -> datetime | None:
         return await self._recount.first_instant()
 
-    async def figures(self, stretches: Sequence[Stretch]) -> dict[Place, Counts]:
+    async def figures(self, stretches: Sequence[Stretch]) -> AsyncGenerator[dict[Place, Counts], None]:
         if not stretches:
-            return {}
-        starts: list[datetime] = []
-        days: list[date | None] = []
-        for stretch in stretches:
-            if starts and starts[-1] == stretch.start:
-                days[-1] = stretch.day
-            else:
-                starts.append(stretch.start)
-                days.append(stretch.day)
-            starts.append(stretch.end)
-            days.append(None)
-        alike = Alike()
-        return {
-            alike.place(dimension, key, day): alike.counts(counts)
-            async for portion in self._recount.figures(starts, days)
-            for dimension, key, day, counts in portion
-        }
+            return
+        # Whoever does not read to the end gives the cursor back with the rest.
+        async with aclosing(self._recount.figures(*bounds(stretches))) as portions:
+            async for portion in portions:
+                yield {Place(dimension, key, day): counts for dimension, key, day, counts in portion}
+
+    async def write(self, table: str, stretches: Sequence[Stretch]) -> int:
+        """Writes the same into a table; returns how many places there are."""
+        return await self._recount.write(table, *bounds(stretches)) if stretches else 0
 
     async def unacknowledged(self, subscriber: str, batch: int) -> AsyncIterator[Sequence[UUID]]:
         given = {"tenant": self._tenant_id, "subscriber": subscriber, "names": list(COUNTED_EVENTS)}
@@ -102,10 +99,25 @@ class SqlTruth:
         return [PlanCount(*each) for each in await self._recount.plans(after, limit)]
 
 
+def bounds(stretches: Sequence[Stretch]) -> tuple[list[datetime], list[date | None]]:
+    """Where stretches begin, and the date of each, with none for what lies between them; the last only ends."""
+    starts: list[datetime] = []
+    days: list[date | None] = []
+    for stretch in stretches:
+        if starts and starts[-1] == stretch.start:
+            days[-1] = stretch.day
+        else:
+            starts.append(stretch.start)
+            days.append(stretch.day)
+        starts.append(stretch.end)
+        days.append(None)
+    return starts, days
+
+
 class SqlTruths:
     """Opens a snapshot of one tenant, in which time stands still."""
 
-    def __init__(self, engine: AsyncEngine, recount: Callable[[AsyncConnection, UUID], Recount]) -> None:
+    def __init__(self, engine: AsyncEngine, recount: RecountFactory) -> None:
         self._engine = engine
         self._recount = recount
 
@@ -113,5 +125,5 @@ class SqlTruths:
     async def __call__(self, tenant_id: UUID) -> AsyncIterator[SqlTruth]:
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
-            _, now = (await connection.execute(_ENTER, {"tenant": str(tenant_id)})).one()
+            _, now = (await connection.execute(ENTER, {"tenant": str(tenant_id)})).one()
             yield SqlTruth(connection, tenant_id, self._recount(connection, tenant_id), now)

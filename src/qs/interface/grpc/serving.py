@@ -32,6 +32,8 @@ _OPTIONS = (
     ("grpc.max_concurrent_streams", 100),
 )
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+_TOLD_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.01
 
 
 @asynccontextmanager
@@ -48,7 +50,7 @@ async def served(state: Any) -> AsyncIterator[None]:
     calls = Calls(container, state.draining)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((_handlers(calls),))
-    vitals = health.aio.HealthServicer()
+    vitals = _Vitals()
     health_pb2_grpc.add_HealthServicer_to_server(vitals, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     state.grpc_port = _listen(server, container.settings().server)
@@ -101,9 +103,45 @@ def _listen(server: Any, settings: ServerSettings) -> int:
     return int(port)
 
 
-async def _end_when(draining: asyncio.Event, server: Any, vitals: Any, calls: Calls) -> None:
+class _Watch:
+    """What a watcher's writes go through: ``told`` when the last was of an end."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.told = False
+
+    async def write(self, message: health_pb2.HealthCheckResponse) -> None:
+        await self._context.write(message)
+        self.told = message.status != _SERVING
+
+
+class _Vitals(health.aio.HealthServicer):  # type: ignore[misc]
+    """Health whose watchers are told of the end before they are cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[_Watch] = set()
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - as gRPC names it
+        watch = _Watch(context)
+        self._watches.add(watch)
+        try:
+            await super().Watch(request, watch)
+        finally:
+            self._watches.discard(watch)
+
+    async def tell_the_end(self) -> None:
+        """Returns when all have been told, or, of those who do not read, after a second."""
+        await self.enter_graceful_shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_WITHIN_S):
+                while not all(watch.told for watch in self._watches):
+                    await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _end_when(draining: asyncio.Event, server: Any, vitals: _Vitals, calls: Calls) -> None:
     await draining.wait()
-    await vitals.enter_graceful_shutdown()
+    await vitals.tell_the_end()
     # From here on no call begins.
     stopping = asyncio.create_task(server.stop(GRACE_S))
     with suppress(TimeoutError):
