@@ -54,7 +54,8 @@ async def counting(world: World, events: int) -> Case:
 
     async def prepare(number: int) -> None:
         await redis.flushdb()
-        await counters.install(DEFAULT_TENANT, epoch, _no_figures(), ())
+        made = await counters.make(DEFAULT_TENANT, epoch, _no_figures())
+        await counters.install(DEFAULT_TENANT, epoch, made, ())
         told[number] = facts(number)
 
     async def run_limit(number: int) -> int:

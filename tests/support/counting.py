@@ -1,13 +1,13 @@
 """A tenant whose events are counted: its plans at work, the relay, the statistics worker and the syncs, step by step."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from qs.application.statistics.ports import Kind
+from qs.application.statistics.ports import Counters, Kind
 from qs.container import Container
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.domain.statistics.metrics import METRICS, Counts, Place
@@ -22,6 +22,12 @@ async def in_portions(*figures: Mapping[Place, Counts]) -> AsyncIterator[Mapping
     """The figures as counters are made of them."""
     for portion in figures:
         yield portion
+
+
+async def installed(counters: Counters, epoch: UUID, figures: AsyncIterable[Mapping[Place, Counts]]) -> None:
+    """The figures are the default tenant's counters."""
+    made = await counters.make(DEFAULT_TENANT, epoch, figures)
+    await counters.install(DEFAULT_TENANT, epoch, made, ())
 
 
 class Ward(Clinic):

@@ -19,7 +19,7 @@ from qs.domain.statistics.metrics import Place
 from qs.infra.redis.client import create_redis
 from qs.infra.statistics.counters import RedisCounters
 from tests.support.builders import at
-from tests.support.counting import TENANT_KEY, in_portions
+from tests.support.counting import TENANT_KEY, in_portions, installed
 from tests.support.events import task_opened
 
 FIRST = Place("tenant", TENANT_KEY, date(2060, 3, 1))
@@ -140,7 +140,7 @@ async def test_a_restored_redis_is_noticed_by_its_new_run(own_redis):
     epoch = uuid4()
     async with create_redis(own_redis.url) as redis:
         counters = RedisCounters(redis)
-        await counters.install(DEFAULT_TENANT, epoch, in_portions({FIRST: {"opened": 1}}), ())
+        await installed(counters, epoch, in_portions({FIRST: {"opened": 1}}))
         assert await counters.lost({DEFAULT_TENANT: epoch}) == frozenset()
         held = await redis.mget(keys)
 
@@ -168,7 +168,7 @@ async def test_losing_redis_while_counters_are_made_leaves_nothing_to_read(ward,
             return run_id
 
     with pytest.raises(CountersLost):
-        await Emptying(redis).install(DEFAULT_TENANT, epoch, in_portions(await ward.recounted()), ())
+        await installed(Emptying(redis), epoch, in_portions(await ward.recounted()))
 
     assert await counters.lost({DEFAULT_TENANT: epoch}) == {DEFAULT_TENANT}
 
@@ -177,7 +177,7 @@ async def test_keys_may_hold_any_character(ward, redis):
     counters, epoch = RedisCounters(redis), uuid4()
     places = [Place("scale", key, FIRST.day) for key in ("a:b", "{x}", "量表 é", "*?[", "a b\n", '"', "")]
 
-    await counters.install(DEFAULT_TENANT, epoch, in_portions(), ())
+    await installed(counters, epoch, in_portions())
     await counters.add(DEFAULT_TENANT, epoch, [uuid4()], {place: {"opened": 2} for place in places})
     await counters.add(
         DEFAULT_TENANT, epoch, [uuid4()], {place: {"opened": 1, "missed": 1} for place in places}

@@ -1,14 +1,14 @@
 """Counters, stored figures and a recount are held against each other, and the side that is wrong is put right."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
 
 from qs.application.plan.ports import Page
 from qs.application.statistics import validating
-from qs.application.statistics.ports import Kind
+from qs.application.statistics.ports import Epoch, Kind
 from qs.domain.statistics.metrics import Place
 from tests.support.counting import TENANT_KEY, Ward
 
@@ -109,6 +109,48 @@ async def test_a_counter_that_is_too_low_lost_a_count_and_a_repair_counts_again(
     assert causes(found) == {("opened", "redis"): "lost_count"}
     assert repaired["status"] == "repaired"
     assert await counted.agrees()
+
+
+async def test_a_counter_that_ran_away_is_found_and_counted_again(counted, redis):
+    epoch = await counted.mending.good(counted.tenant_id)
+    key = f"qs:stat:{{{counted.tenant_id}}}:{epoch.id}:c:2060-03-01:tenant:{TENANT_KEY}"
+    await redis.hincrby(key, "opened", 2**40)
+
+    repaired = await counted.validate(repair=True)
+
+    assert repaired["status"] == "repaired"
+    assert [each["redis"] for each in repaired["differences"]] == [2**40 + 5]
+    assert await counted.agrees()
+
+
+async def test_dates_that_a_sync_lets_go_meanwhile_are_no_difference(counted, monkeypatch):
+    counters, epoch = counted.counters, await counted.mending.good(counted.tenant_id)
+    places, later = counters.places, FIRST.day + timedelta(days=1)
+
+    async def letting_go(*asked):
+        async with counted.statistics(counted.tenant_id) as uow:
+            await uow.epochs.put(Epoch(epoch.id, later))
+            await uow.commit("test.let_go")
+        await counters.forget_before(counted.tenant_id, epoch.id, later)
+        async for found in places(*asked):
+            yield found
+
+    monkeypatch.setattr(counters, "places", letting_go)
+
+    assert (await counted.validate())["status"] == "consistent"
+
+
+async def test_counters_that_are_made_again_meanwhile_are_not_compared(counted, monkeypatch):
+    counters, places = counted.counters, counted.counters.places
+
+    async def made_again(*asked):
+        async for found in places(*asked):
+            yield found[:1]
+        await counted.mending.rebuild(counted.tenant_id)
+
+    monkeypatch.setattr(counters, "places", made_again)
+
+    assert (await counted.validate())["status"] == "consistent"
 
 
 async def test_a_dead_letter_is_named_as_the_cause(counted):

@@ -47,6 +47,7 @@ class _Around:
     dead: Figures
     on_their_way: list[UUID]
     give_up_at: float | None = None
+    given_up: bool = False
 
     @property
     def synced(self) -> bool:
@@ -90,7 +91,7 @@ class Comparing:
     async def compare(self, tenant_id: UUID, calendar: TenantCalendar) -> Findings:
         """Everything that is wrong with the tenant's figures."""
         findings = Findings()
-        async with self._side_by_side(tenant_id) as (comparison, epoch):
+        async with self._side_by_side(tenant_id) as comparison:
             around = await self._around(tenant_id, comparison, calendar)
             began = await comparison.truth.first_instant()
             stretches = [] if began is None else calendar.stretches(began, comparison.truth.now + _DAY)
@@ -98,8 +99,8 @@ class Comparing:
             async with aclosing(comparison.differing()) as portions:
                 async for portion in portions:
                     _compare_stored(portion, around, findings)
-                    if epoch is not None:
-                        await self._compare_counters(tenant_id, epoch, portion, around, findings)
+                    if comparison.epoch is not None:
+                        await self._compare_counters(tenant_id, comparison.epoch, portion, around, findings)
             async with aclosing(comparison.totals_apart()) as totals:
                 async for each in totals:
                     _compare_totals(each, around, findings)
@@ -107,20 +108,20 @@ class Comparing:
         return findings
 
     @asynccontextmanager
-    async def _side_by_side(self, tenant_id: UUID) -> AsyncIterator[tuple[Comparison, Epoch | None]]:
-        """Without an epoch there are no counters to compare, which is no difference but a loss."""
+    async def _side_by_side(self, tenant_id: UUID) -> AsyncIterator[Comparison]:
+        """Where there are no counters none are compared, which is no difference but a loss."""
         async with AsyncExitStack() as stack:
-            comparison, epoch = None, None
+            comparison = None
             with suppress(CountersAway, CountersLost):
                 epoch = await self._mending.good(tenant_id)
                 if epoch is not None:
                     async with aclosing(self._counted(tenant_id, epoch)) as counted:
-                        opening = self._comparisons(tenant_id, counted, epoch.live_from)
+                        opening = self._comparisons(tenant_id, epoch.id, counted)
                         comparison = await stack.enter_async_context(opening)
             if comparison is None:
-                opening = self._comparisons(tenant_id, None, None)
-                comparison, epoch = await stack.enter_async_context(opening), None
-            yield comparison, epoch
+                opening = self._comparisons(tenant_id, None, _nothing_counted())
+                comparison = await stack.enter_async_context(opening)
+            yield comparison
 
     async def _counted(self, tenant_id: UUID, epoch: Epoch) -> AsyncGenerator[Figures, None]:
         async for places in self._counters.places(tenant_id, epoch.id, _BATCH):
@@ -151,7 +152,7 @@ class Comparing:
         differing = [
             sides
             for sides in portion
-            if sides.counted != sides.expected and (sides.counted or sides.place.day >= epoch.live_from)
+            if sides.counted != sides.expected and sides.place.day >= epoch.live_from
         ]
         if not differing:
             return
@@ -172,6 +173,8 @@ class Comparing:
 
     async def _acted_on(self, tenant_id: UUID, around: _Around) -> bool:
         """Whether all that was on its way was acted on within a short time, which is waited for once."""
+        if around.given_up:
+            return False
         loop = asyncio.get_running_loop()
         if around.give_up_at is None:
             around.give_up_at = loop.time() + self._drain_within_s
@@ -180,10 +183,16 @@ class Comparing:
                 done = set(await uow.acknowledged(SUBSCRIPTION.subscriber, around.on_their_way))
             around.on_their_way = [id_ for id_ in around.on_their_way if id_ not in done]
             if around.on_their_way and loop.time() >= around.give_up_at:
+                around.given_up = True
                 return False
             if around.on_their_way:
                 await asyncio.sleep(_LOOK_EVERY_S)
         return True
+
+
+async def _nothing_counted() -> AsyncIterator[Figures]:
+    for _ in ():
+        yield {}
 
 
 def _compare_stored(portion: Sequence[Sides], around: _Around, findings: Findings) -> None:
@@ -211,13 +220,18 @@ def _compare_totals(
 async def _check_laws(comparison: Comparison, findings: Findings) -> Mapping[str, Counts]:
     """What must hold of the recount itself: if it does not, the rows of the tasks are at odds. The totals of plans."""
     plans: dict[str, Counts] = {}
-    async with aclosing(comparison.happened()) as portions:
+    is_broken = False
+    async with aclosing(comparison.happened_unlike()) as portions:
         async for portion in portions:
-            for dimension, key, counts in portion:
-                if dimension == Dimension.PLAN:
-                    plans[key] = counts
-                for law in broken_by_totals(counts):
-                    findings.add_law(dimension, key, law)
+            plans.update((key, counts) for dimension, key, counts in portion if dimension == Dimension.PLAN)
+            is_broken |= any(law for _, _, counts in portion for law in broken_by_totals(counts))
+    if is_broken:
+        # Only now it matters whose they are.
+        async with aclosing(comparison.happened()) as portions:
+            async for portion in portions:
+                for dimension, key, counts in portion:
+                    for law in broken_by_totals(counts):
+                        findings.add_law(dimension, key, law)
     return plans
 
 

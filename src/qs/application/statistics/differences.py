@@ -88,9 +88,9 @@ def totals_apart(
 ) -> Iterator[Difference]:
     """Where a stored total is not the sum of the stored dates: acc(d) = acc(d-1) + daily(d)."""
     for name in _names(right, found):
-        total, stored = right.get(name, 0), found.get(name, 0)
-        if stored > total or (synced and stored < total):
-            yield Difference(dimension, key, None, name, None, stored, total, "law: total = sum of dates")
+        expected, stored = right.get(name, 0), found.get(name, 0)
+        if stored > expected or (synced and stored < expected):
+            yield Difference(dimension, key, None, name, None, stored, expected, "law: total = sum of dates")
 
 
 def plan_too_high(key: str, stored: Counts, expected: Counts) -> Iterator[Difference]:

@@ -13,6 +13,7 @@ from qs.application.statistics.ports import (
     Calendars,
     Counters,
     Epoch,
+    Hold,
     Kind,
     StatisticsUnitOfWorkFactory,
     Tenants,
@@ -92,27 +93,39 @@ class CounterMending:
         """
         async with self._holding.held(tenant_id, Kind.REBUILD) as hold:
             calendar = await self._calendars.of(tenant_id)
-            async with self._unit_of_work(tenant_id) as uow:
-                await uow.syncs.check(hold)
-                before = await uow.epochs.get()
-                # Only a sync lets dates go, when it has written them: what was counted and not written stays live.
-                live_from = before.live_from if before else calendar.date_of(uow.now) - LIVE_DAYS * _DAY
-                epoch = Epoch(self._ids(), live_from)
-                await uow.epochs.put(epoch)
-                await uow.commit("counters.rebuild")
+            epoch = await self._put_epoch(tenant_id, hold, calendar)
             async with self._truths(tenant_id) as truth:
                 stretches = calendar.stretches(_well_before(epoch.live_from), truth.now + _DAY)
-                claims = [ids async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)]
-                began = await truth.first_instant() if before is None else None
-                await crash.hit("counters.before_install")
-                # Each portion is made as it is read: the figures of a large tenant are more than a process should hold.
                 live = [stretch for stretch in stretches if stretch.day >= epoch.live_from]
+                # Each portion is made as it is read: the figures of a large tenant are more than a process should hold.
                 async with aclosing(truth.figures(live)) as figures:
-                    places = await self._counters.install(tenant_id, epoch.id, figures, claims)
+                    made = await self._counters.make(tenant_id, epoch.id, figures)
+                claims = [ids async for ids in truth.unacknowledged(SUBSCRIPTION.subscriber, _CLAIMS)]
+            # The snapshot is over before the rest of what Redis does, which may take longer than it may stand idle.
+            await crash.hit("counters.before_install")
+            await self._counters.install(tenant_id, epoch.id, made, claims)
             await crash.hit("counters.after_install")
-        if began is not None:
-            await self._count_history(tenant_id, began, epoch, calendar)
-        _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=places)
+        _log.info("counters_rebuilt", tenant_id=str(tenant_id), places=made.places)
+        return epoch
+
+    async def _put_epoch(self, tenant_id: UUID, hold: Hold, calendar: TenantCalendar) -> Epoch:
+        """Ends the epoch before it. With the first one, what happened before anything was counted is left to the next sync."""
+        async with self._unit_of_work(tenant_id) as uow:
+            known = await uow.epochs.get()
+        began = None
+        if known is None:
+            async with self._truths(tenant_id) as truth:
+                began = await truth.first_instant()
+        async with self._unit_of_work(tenant_id) as uow:
+            await uow.syncs.check(hold)
+            before = await uow.epochs.get()
+            # Only a sync lets dates go, when it has written them: what was counted and not written stays live.
+            live_from = before.live_from if before else calendar.date_of(uow.now) - LIVE_DAYS * _DAY
+            epoch = Epoch(self._ids(), live_from)
+            await uow.epochs.put(epoch)
+            if before is None and began is not None:
+                await uow.daily.mark_stale(_dates(calendar.date_of(began), live_from), "first_count")
+            await uow.commit("counters.rebuild")
         return epoch
 
     async def forget_claims(self) -> None:
@@ -128,17 +141,10 @@ class CounterMending:
             await crash.hit("counters.before_forget")
             await self._counters.forget_claims(tenant_id, epoch, done)
 
-    async def _count_history(
-        self, tenant_id: UUID, began: datetime, epoch: Epoch, calendar: TenantCalendar
-    ) -> None:
-        """What happened before anything was counted is counted by the next sync."""
-        day, days = calendar.date_of(began), []
-        while day < epoch.live_from:
-            days.append(day)
-            day += _DAY
-        async with self._unit_of_work(tenant_id) as uow:
-            await uow.daily.mark_stale(days, "first_count")
-            await uow.commit("counters.history")
+
+def _dates(first: date, end: date) -> list[date]:
+    """From the first up to the end, which is not among them."""
+    return [first + n * _DAY for n in range((end - first).days)]
 
 
 def _well_before(day: date) -> datetime:

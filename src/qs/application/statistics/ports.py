@@ -33,10 +33,18 @@ class Epoch:
     live_from: date
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Counters that are not in use yet: of how many places, on which run of Redis."""
+
+    places: int
+    server: bytes
+
+
 class Counters(Protocol):
     """The live counters of every tenant, in Redis. What they hold is good only under the tenant's epoch.
 
-    Every method but ``lost`` and ``install`` raises CountersLost where the counters are not those of the epoch, and
+    Every method but ``lost``, ``make`` and ``install`` raises CountersLost where the counters are not those of the epoch, and
     all raise CountersAway where Redis does not answer.
     """
 
@@ -59,13 +67,14 @@ class Counters(Protocol):
 
     async def forget_claims(self, tenant_id: UUID, epoch: UUID, event_ids: Collection[UUID]) -> None: ...
 
-    async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures], claims: Iterable[Sequence[UUID]]
-    ) -> int:
-        """Makes these the tenant's counters, all of which are to be synced, and these the claims.
+    async def make(self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures]) -> "Made":
+        """Makes counters that nobody can use yet."""
+        ...
 
-        Returns how many places there are.
-        """
+    async def install(
+        self, tenant_id: UUID, epoch: UUID, made: "Made", claims: Iterable[Sequence[UUID]]
+    ) -> None:
+        """Makes these the tenant's counters, all of which are to be synced, and these the claims."""
         ...
 
     async def take_changed(self, tenant_id: UUID, epoch: UUID) -> int:
@@ -346,6 +355,8 @@ class Comparison(Protocol):
     """
 
     truth: Truth
+    epoch: Epoch | None
+    """As it is in the snapshot; None where what was counted is not of it, and is not compared."""
 
     async def passes(self, kinds: Collection[Kind]) -> Mapping[Kind, Pass | None]:
         """The last finished pass of each kind."""
@@ -363,6 +374,10 @@ class Comparison(Protocol):
         """Dimension, key and the sum of what happened on all dates, in portions."""
         ...
 
+    def happened_unlike(self) -> AsyncGenerator[Sequence[tuple[str, str, Counts]], None]:
+        """The same of each plan, and of all others each sum once, without a key."""
+        ...
+
     def totals_apart(self) -> AsyncGenerator[Sequence[tuple[str, str, Counts, Counts]], None]:
         """Dimension, key, the sum of the stored dates, and the stored total where it is another, in portions."""
         ...
@@ -372,12 +387,9 @@ class Comparison(Protocol):
 
 class Comparisons(Protocol):
     def __call__(
-        self, tenant_id: UUID, counted: AsyncIterable[Figures] | None, live_from: date | None
+        self, tenant_id: UUID, epoch: UUID | None, counted: AsyncIterable[Figures]
     ) -> AbstractAsyncContextManager[Comparison]:
-        """Keeps what was counted live since ``live_from``, then takes the snapshot.
-
-        With None there is nothing counted to compare.
-        """
+        """Keeps what was counted under the epoch, then takes the snapshot; with None nothing counted is compared."""
         ...
 
 

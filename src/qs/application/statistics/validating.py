@@ -29,7 +29,7 @@ from qs.domain.statistics.metrics import Counts, Place
 _BATCH = 2000
 _NOTHING: Counts = {}
 _DAILY_WITHIN_S = 30.0
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.5
 
 
 class Validation:

@@ -1,6 +1,6 @@
 """What is counted: eight figures a civil date, by tenant, plan, scale and testee."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -49,15 +49,6 @@ class Place(NamedTuple):
 
 Counts = Mapping[str, int]
 """Figures by name, counts by reason among them; what is not named is zero."""
-
-
-def total(many: Iterable[Counts]) -> dict[str, int]:
-    """The figures of all added up."""
-    added: dict[str, int] = {}
-    for counts in many:
-        for name, count in counts.items():
-            added[name] = added.get(name, 0) + count
-    return added
 
 
 def without_zeros(counts: Counts) -> dict[str, int]:

@@ -86,7 +86,7 @@ WITH due AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT FROM job_notice e WHERE e.tenant_id = :tenant AND e.job_id = n.job_id AND e.id < n.id
             AND e.channel = n.channel AND e.address IS NOT DISTINCT FROM n.address
-            AND e.status = 'pending' AND e.error IS NULL)
+            AND e.kind <> n.kind AND e.status = 'pending' AND e.error IS NULL)
     ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE job_notice n

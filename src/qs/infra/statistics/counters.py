@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
-from qs.application.statistics.ports import Figures
+from qs.application.statistics.ports import Figures, Made
 from qs.domain.statistics.errors import CountersAway, CountersLost
 from qs.domain.statistics.metrics import Counts, Place
 from qs.infra.redis.client import ANY_FAILURE
@@ -163,26 +163,8 @@ class RedisCounters:
         before = await self._call(self._add, tenant_id, epoch, [packed, _pack(places)])
         return frozenset(ids[number - 1] for number in before)
 
-    async def install(
-        self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures], claims: Iterable[Sequence[UUID]]
-    ) -> int:
-        prefix, run_id = _prefix(tenant_id, epoch), await self._run_id()
-        made = places = await self._make_all(prefix, figures)
-        for ids in claims:
-            await _asked(self._claim(args=[prefix, *(id_.bytes for id_ in ids)]))
-            made += len(ids)
-        if await self._run_id() != run_id:
-            raise CountersLost
-        opened = await _asked(
-            self._open(keys=_epoch_keys(tenant_id), args=[str(epoch), prefix, made, run_id])
-        )
-        if opened == [_LOST]:
-            raise CountersLost
-        await self._remove_others(tenant_id, epoch)
-        return places
-
-    async def _make_all(self, prefix: str, figures: AsyncIterable[Figures]) -> int:
-        made = 0
+    async def make(self, tenant_id: UUID, epoch: UUID, figures: AsyncIterable[Figures]) -> Made:
+        prefix, server, places = _prefix(tenant_id, epoch), await self._run_id(), 0
         async for portion in figures:
             rest = iter(portion.items())
             while chunk := list(islice(rest, _PER_CALL)):
@@ -190,8 +172,24 @@ class RedisCounters:
                 for place, counts in chunk:
                     _append(arguments, place, counts)
                 await _asked(self._make(args=arguments))
-                made += len(chunk)
-        return made
+                places += len(chunk)
+        return Made(places, server)
+
+    async def install(
+        self, tenant_id: UUID, epoch: UUID, made: Made, claims: Iterable[Sequence[UUID]]
+    ) -> None:
+        prefix, count = _prefix(tenant_id, epoch), made.places
+        for ids in claims:
+            await _asked(self._claim(args=[prefix, *(id_.bytes for id_ in ids)]))
+            count += len(ids)
+        if await self._run_id() != made.server:
+            raise CountersLost
+        opened = await _asked(
+            self._open(keys=_epoch_keys(tenant_id), args=[str(epoch), prefix, count, made.server])
+        )
+        if opened == [_LOST]:
+            raise CountersLost
+        await self._remove_others(tenant_id, epoch)
 
     async def claimed(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[UUID]]:
         async for found in self._members(tenant_id, epoch, "claims", batch):
@@ -264,9 +262,15 @@ class RedisCounters:
         own = _prefix(tenant_id, epoch).encode()
         kept = {key.encode() for key in _epoch_keys(tenant_id)}
         try:
+            others: list[bytes] = []
             async for key in self._redis.scan_iter(match=f"qs:stat:{{{tenant_id}}}:*", count=1000):
                 if key not in kept and not key.startswith(own):
-                    await self._redis.unlink(key)
+                    others.append(key)
+                if len(others) >= _PER_CALL:
+                    await self._redis.unlink(*others)
+                    others.clear()
+            if others:
+                await self._redis.unlink(*others)
         except ANY_FAILURE as error:
             raise CountersAway from error
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from qs.application.statistics.ports import Figures
-from qs.domain.statistics.metrics import METRICS, reasons, without_zeros
+from qs.domain.statistics.metrics import METRICS, Counts, Place, reasons, without_zeros
 
 NAMES = ", ".join(METRICS)
 GIVEN = (
@@ -26,13 +26,23 @@ def parameters(figures: Figures) -> dict[str, Any]:
     ordered = sorted(figures.items())
     dimensions, keys, days = zip(*(place for place, _ in ordered), strict=True)
     columns = {name: [counts.get(name, 0) for _, counts in ordered] for name in METRICS}
-    documents = ["{}" if not (r := reasons(counts)) else _encode(r).decode() for _, counts in ordered]
+    documents = [_document(counts) for _, counts in ordered]
     return columns | {
         "dimensions": list(dimensions),
         "keys": list(keys),
         "days": list(days),
         "reasons": documents,
     }
+
+
+def row_of(figure: tuple[Place, Counts]) -> tuple[object, ...]:
+    """The columns of a figure, where they are copied and not given as parameters."""
+    place, counts = figure
+    return (*place, *[counts.get(name, 0) for name in METRICS], _document(counts))
+
+
+def _document(counts: Counts) -> str:
+    return _encode(found).decode() if (found := reasons(counts)) else "{}"
 
 
 def counts_of(values: Sequence[int], by_reason: str) -> dict[str, int]:

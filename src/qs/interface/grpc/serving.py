@@ -132,9 +132,9 @@ class _Vitals(health.aio.HealthServicer):  # type: ignore[misc]
 
     async def tell_the_end(self) -> None:
         """Returns when all have been told, or, of those who do not read, after a second."""
-        await self.enter_graceful_shutdown()
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOLD_WITHIN_S):
+                await self.enter_graceful_shutdown()
                 while not all(watch.told for watch in self._watches):
                     await asyncio.sleep(_LOOK_EVERY_S)
 
