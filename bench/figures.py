@@ -148,8 +148,8 @@ async def validating(world: World, keys: int) -> Case:
 
     async def run_limit(number: int) -> int:
         counters, found = container.counters(), 0
-        async for chunk in counters.places(DEFAULT_TENANT, epoch.id, _SYNC_BATCH):
-            found += len(await counters.read(DEFAULT_TENANT, epoch.id, chunk))
+        async for figures in counters.figures(DEFAULT_TENANT, epoch.id, _SYNC_BATCH):
+            found += len(figures)
         await world.admin.fetch("SELECT * FROM stat_daily")
         return found
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import asyncpg
 import psutil
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from qs.infra.redis.client import ANY_FAILURE, create_redis
 from tests.proof.children import Child
 from tests.proof.world import World
 
@@ -137,11 +136,11 @@ class Watch:
             return
 
     async def _ask_redis(self, sample: Sample) -> None:
-        client = Redis.from_url(self._world.settings.redis.url or "", socket_timeout=_ASKED_WITHIN_S)
+        client = create_redis(self._world.settings.redis.url or "")
         try:
             sample.redis_mib = round((await client.info("memory"))["used_memory"] / _MIB, 2)
             sample.redis_keys = await client.dbsize()
-        except (OSError, RedisError):
+        except ANY_FAILURE:
             return
         finally:
             await client.aclose()

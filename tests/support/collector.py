@@ -79,15 +79,17 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 assert self.path == "/v1/traces"
                 assert self.headers["Content-Type"] == "application/x-protobuf"
+                # Whoever sees that it came may change the answer to what comes next.
+                status = collector.status
                 collector.requests += 1
                 if collector.hangs.is_set():
                     collector.goes_on.wait()
                     self.close_connection = True
                     return
-                if collector.status == 200:
+                if status == 200:
                     collector.raw.append(body)
                 answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(collector.status)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()

@@ -68,9 +68,8 @@ class Ward(Clinic):
         epoch = await self.mending.good(self.tenant_id)
         assert epoch is not None, "the counters are lost"
         found: dict[Place, dict[str, int]] = {}
-        async for places in self.counters.places(self.tenant_id, epoch.id, 500):
-            counts = await self.counters.read(self.tenant_id, epoch.id, places)
-            found.update(zip(places, counts, strict=True))
+        async for figures in self.counters.figures(self.tenant_id, epoch.id, 500):
+            found.update({place: dict(counts) for place, counts in figures.items()})
         return found
 
     async def stored(self) -> dict[Place, dict[str, int]]:

@@ -214,8 +214,7 @@ class Quiet(WSGIRequestHandler):
         """Nothing: what is written is for the test to see."""
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        told: str | None = state().get("date")
-        return told or str(super().date_time_string(timestamp))
+        return str(super().date_time_string(time.time() + state().get("ahead_s", 0)))
 
 
 def main(arguments: Iterable[str]) -> None:

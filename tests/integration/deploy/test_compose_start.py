@@ -86,7 +86,7 @@ def test_what_compose_starts_becomes_ready_with_two_logins_that_own_nothing(
             stack.enter_context(ending(subprocess.Popen(words, env=told, stdout=subprocess.DEVNULL)))
         wait_until(port_file.exists, "the API answers")
         port = port_file.read_text().strip()
-        stack.enter_context(client := httpx.Client(base_url=f"http://127.0.0.1:{port}"))
+        stack.enter_context(client := httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
 
         def status() -> str:
             return str(client.get("/health/ready").json().get("data", {}).get("status"))

@@ -15,7 +15,7 @@ from .conftest import Answer, Process, Qs, Rows
 from .obeying import Obeying
 from .working import WorkerThread
 
-LEASE = timedelta(seconds=1.5)
+LEASE = timedelta(seconds=4)
 # `qs` with a builtin that does what its payload says, and leases that a test can wait for.
 DEBUGGED = """
 import qs.making
@@ -29,7 +29,7 @@ from qs.domain.scheduler.execution import Lease
 from qs.interface.cli import job_local
 from qs.interface.cli.main import run
 
-job_local.LEASE = Lease(length=timedelta(seconds=1.5), heartbeat=timedelta(seconds=0.3))
+job_local.LEASE = Lease(length=timedelta(seconds=4), heartbeat=timedelta(seconds=0.3))
 run()
 """
 

@@ -106,7 +106,7 @@ def test_who_waits_is_told_of_each_attempt_and_sees_the_output_of_all(
     qs: Qs, answer: Answer, write, worker: WorkerThread
 ):
     file = write(
-        "- {name: tidy, type: cron, schedule: '@yearly', target: {builtin: hello_job}, retry: {delay: 1s, jitter: 0}}"
+        "- {name: tidy, type: cron, schedule: '@yearly', target: {builtin: hello_job}, retry: {delay: 3s, jitter: 0}}"
     )
     answer("job", "apply", "-f", file)
     worker.executor.outcomes = [

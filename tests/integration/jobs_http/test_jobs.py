@@ -232,7 +232,8 @@ async def test_a_deleted_job_is_gone_and_its_history_stays(api):
 
 
 async def test_a_job_is_switched_off_and_on(api):
-    job = await make_job(api)
+    # Yearly, so that no hour turns between the two slots that are compared.
+    job = await make_job(api, schedule="0 0 1 1 *")
     path = f"{V1}/jobs/{job['id']}/enable"
 
     off = data_of(await api.put(path, json={"enabled": False}))
@@ -285,12 +286,14 @@ async def test_a_duty_is_shown_like_a_job_and_nobody_writes_it(api, container):
     shown = data_of(await api.get(path))
     status = data_of(await api.get(f"{path}/status"))
     slots = data_of(await api.get(f"{path}/next?count=3"))["occurrences"]
+    again = data_of(await api.get(path))
     history = data_of(await api.get(f"{path}/executions"))["items"]
 
     assert (shown["name"], shown["kind"], shown["document"]) == ("sweep", "duty", None)
     assert status["last"]["id"] == str(ran)
     assert [slot["at"] for slot in slots] == sorted(slot["at"] for slot in slots)
-    assert slots[0]["at"] == shown["next_run"]
+    # Its slot may come while it is asked for.
+    assert slots[0]["at"] in (shown["next_run"], again["next_run"])
     assert [item["id"] for item in history] == [str(ran)]
     for method, url, body in (
         ("PUT", path, HOURLY),

@@ -17,7 +17,7 @@ from tests.support.own_redis import OwnRedis
 from tests.support.waiting import eventually
 
 HUNDRED = Limit("reading", 100, 3_600_000)
-PATIENCE_S = 0.25
+PATIENCE_S = 1.0
 
 
 @pytest.fixture

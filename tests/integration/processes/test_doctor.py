@@ -3,8 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +178,7 @@ def test_a_provider_that_is_away_is_wrong(by_keys: dict[str, str], provider: Pro
 def test_a_provider_whose_clock_differs_is_told_of(
     by_keys: dict[str, str], provider: Provider, ahead_s: int, code: str, shown: str
 ) -> None:
-    told = datetime.now(UTC) + timedelta(seconds=ahead_s)
-    provider.change(date=format_datetime(told, usegmt=True))
+    provider.change(ahead_s=ahead_s)
 
     found = findings(by_keys)[CLOCK]
 

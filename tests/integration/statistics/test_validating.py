@@ -123,32 +123,55 @@ async def test_a_counter_that_ran_away_is_found_and_counted_again(counted, redis
     assert await counted.agrees()
 
 
-async def test_dates_that_a_sync_lets_go_meanwhile_are_no_difference(counted, monkeypatch):
-    counters, epoch = counted.counters, await counted.mending.good(counted.tenant_id)
-    places, later = counters.places, FIRST.day + timedelta(days=1)
+async def test_dates_that_a_sync_lets_go_while_counters_are_copied_are_no_difference(counted, monkeypatch):
+    counters, figures = counted.counters, counted.counters.figures
 
     async def letting_go(*asked):
-        async with counted.statistics(counted.tenant_id) as uow:
-            await uow.epochs.put(Epoch(epoch.id, later))
-            await uow.commit("test.let_go")
-        await counters.forget_before(counted.tenant_id, epoch.id, later)
-        async for found in places(*asked):
+        await _let_go_of_the_first(counted)
+        async for found in figures(*asked):
             yield found
 
-    monkeypatch.setattr(counters, "places", letting_go)
+    monkeypatch.setattr(counters, "figures", letting_go)
 
     assert (await counted.validate())["status"] == "consistent"
 
 
+async def test_dates_that_a_sync_lets_go_before_counters_are_read_again_are_no_difference(
+    counted, redis, monkeypatch
+):
+    counters, read = counted.counters, counted.counters.read
+    epoch = await counted.mending.good(counted.tenant_id)
+    await redis.hincrby(
+        f"qs:stat:{{{counted.tenant_id}}}:{epoch.id}:c:2060-03-01:tenant:{TENANT_KEY}", "opened", -2
+    )
+
+    async def letting_go(*asked):
+        await _let_go_of_the_first(counted)
+        return await read(*asked)
+
+    monkeypatch.setattr(counters, "read", letting_go)
+
+    assert (await counted.validate())["status"] == "consistent"
+
+
+async def _let_go_of_the_first(ward: Ward) -> None:
+    epoch, later = await ward.mending.good(ward.tenant_id), FIRST.day + timedelta(days=1)
+    assert epoch is not None
+    async with ward.statistics(ward.tenant_id) as uow:
+        await uow.epochs.put(Epoch(epoch.id, later))
+        await uow.commit("test.let_go")
+    await ward.counters.forget_before(ward.tenant_id, epoch.id, later)
+
+
 async def test_counters_that_are_made_again_meanwhile_are_not_compared(counted, monkeypatch):
-    counters, places = counted.counters, counted.counters.places
+    counters, figures = counted.counters, counted.counters.figures
 
     async def made_again(*asked):
-        async for found in places(*asked):
-            yield found[:1]
+        async for found in figures(*asked):
+            yield {key: {"opened": 99} for key in found}
         await counted.mending.rebuild(counted.tenant_id)
 
-    monkeypatch.setattr(counters, "places", made_again)
+    monkeypatch.setattr(counters, "figures", made_again)
 
     assert (await counted.validate())["status"] == "consistent"
 

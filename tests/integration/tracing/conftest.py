@@ -1,11 +1,14 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import asyncpg
 import pytest
 from msgspec.structs import replace
 
 from qs.container import Container
+from qs.infra.telemetry import tracer
+from qs.infra.telemetry.queueing import SpanQueue
 from qs.making_tracing import begin_tracing
 from qs.settings import Settings
 from qs.settings.sections import NotificationSettings, OutboundSettings, TracingSettings, WebhookSettings
@@ -71,8 +74,11 @@ def desk(container: Container, truth: asyncpg.Connection) -> Desk:
 
 
 @pytest.fixture
-def traced(settings: Settings) -> Traced:
+def traced(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Traced:
     """Keeps the spans of this process for the length of a block, after which the collector has them."""
+    # However long a machine that is busy takes to hand them over.
+    monkeypatch.setattr(tracer, "SpanQueue", partial(SpanQueue, ends_within_s=60.0))
+    monkeypatch.setattr(tracer, "_EXPORT_WITHIN_S", 60.0)
 
     @contextmanager
     def begun(**tracing: object) -> Iterator[None]:

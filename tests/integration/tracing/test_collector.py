@@ -69,7 +69,7 @@ def end_spans(queue: SpanQueue, count: int) -> None:
 
 def test_no_more_spans_wait_than_may_and_the_others_are_counted_as_lost(held: Held) -> None:
     with capture_logs() as logs:
-        queue = SpanQueue(held, waiting=10, every_s=0.01)
+        queue = SpanQueue(held, waiting=10, every_s=0.01, ends_within_s=60.0)
         end_spans(queue, 1)
         assert held.asked.wait(60)
         end_spans(queue, 25)
@@ -83,15 +83,24 @@ def test_no_more_spans_wait_than_may_and_the_others_are_counted_as_lost(held: He
 def test_that_spans_are_lost_is_said_once_a_minute_for_all_of_them(held: Held) -> None:
     held.result = SpanExportResult.FAILURE
     held.goes_on.set()
-    now = [0.0]
+    now, looks = [0.0], [0]
+
+    def monotonic() -> float:
+        at = now[0]
+        looks[0] += 1
+        return at
+
+    def is_over(before: int) -> bool:
+        # After each batch it looks at the clock, which must not go on before it has.
+        return held.has_taken(3, before) and looks[0] == len(held.batches)
 
     with capture_logs() as logs:
-        queue = SpanQueue(held, every_s=0.001, monotonic=lambda: now[0])
+        queue = SpanQueue(held, every_s=0.001, ends_within_s=60.0, monotonic=monotonic)
         for at in (0.0, 1.0, 59.0, 60.5, 61.0):
             now[0] = at
             before = len(held.batches)
             end_spans(queue, 3)
-            wait_until(partial(held.has_taken, 3, before), "the batch was tried")
+            wait_until(partial(is_over, before), "the batch was tried")
         queue.shutdown()
 
     told = [line["spans"] for line in logs if line["event"] == "spans_lost"]
@@ -177,7 +186,8 @@ async def test_a_service_without_its_collector_serves_ends_well_and_says_so_once
             assert await asyncio.wait_for(process.wait(), 60) == 0
 
     said = log.read_text()
-    assert said.count("spans_lost") == (1 if collector_is == "away" else 0)
+    # A silent one is waited for, and given up once a process takes that long to end.
+    assert said.count("spans_lost") in ((1,) if collector_is == "away" else (0, 1))
     # OpenTelemetry's own words are not for the log: it has some for every try.
     assert "opentelemetry" not in said.lower()
     assert "Traceback" not in said

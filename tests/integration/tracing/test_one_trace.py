@@ -98,14 +98,24 @@ async def test_a_call_and_all_that_follows_from_it_in_every_process_is_one_trace
         "X-Request-Id": "asked-once",
     }
 
+    async def at_work() -> bool:
+        return bool(await clinic.truth.fetchval("SELECT count(DISTINCT role) = 2 FROM worker_heartbeat"))
+
     async def both_heard() -> bool:
         return bool(web.received and study.received)
 
+    async def all_came() -> bool:
+        return len(collector.of_trace(trace_id)) >= 9
+
     async with _at_work(environment, settings.home) as address:
+        # What nobody acts on within some seconds is published again, and that is another span.
+        await eventually(at_work, within=120)
         async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
             answer = await client.post(SWEEP, headers=headers)
         assert answer.json()["data"]["opened"] == 1, answer.text
         await eventually(both_heard, within=120)
+        # At its end a process has two seconds for what it has not sent.
+        await eventually(all_came, within=120)
 
     spans = collector.of_trace(trace_id)
     by_name = {span.name: span for span in spans}

@@ -293,6 +293,8 @@ async def test_a_call_over_grpc_is_a_span_in_its_callers_trace(
         await duties.SchedulePendingTasks(messages.SchedulePendingTasksRequest(), metadata=metadata)
         with pytest.raises(grpc.aio.AioRpcError):
             await duties.SchedulePendingTasks(messages.SchedulePendingTasksRequest())
+        # Whoever is refused hears of it before the span ends.
+        await eventually(lambda: asyncio.sleep(0, len(collector.spans) >= 3))
 
     duty, call, refused = collector.spans
     assert (call.name, call.kind) == ("qs.plan.v1.PlanDuties/SchedulePendingTasks", "server")

@@ -116,7 +116,7 @@ def test_a_schedule_is_previewed_while_it_is_typed(
 
     page.fill("input[name=total_times]", "9")
 
-    expect(page.locator("#live-occasions li")).to_have_count(9)
+    expect(page.locator("#live-occasions li")).to_have_count(9, timeout=30_000)
     page.select_option("select[name=schedule_type]", "fixed_date")
     assert page.locator("input[name=interval]").is_hidden()
     assert page.locator("input[name=fixed_dates]").is_visible()

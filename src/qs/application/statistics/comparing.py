@@ -1,7 +1,7 @@
 """Comparing what was counted, what is stored and what happened, under live traffic."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,18 +115,13 @@ class Comparing:
             with suppress(CountersAway, CountersLost):
                 epoch = await self._mending.good(tenant_id)
                 if epoch is not None:
-                    async with aclosing(self._counted(tenant_id, epoch)) as counted:
-                        opening = self._comparisons(tenant_id, epoch.id, counted)
-                        comparison = await stack.enter_async_context(opening)
+                    counted = self._counters.figures(tenant_id, epoch.id, _BATCH)
+                    opening = self._comparisons(tenant_id, epoch.id, counted)
+                    comparison = await stack.enter_async_context(opening)
             if comparison is None:
                 opening = self._comparisons(tenant_id, None, _nothing_counted())
                 comparison = await stack.enter_async_context(opening)
             yield comparison
-
-    async def _counted(self, tenant_id: UUID, epoch: Epoch) -> AsyncGenerator[Figures, None]:
-        async for places in self._counters.places(tenant_id, epoch.id, _BATCH):
-            counts = await self._counters.read(tenant_id, epoch.id, places)
-            yield dict(zip(places, counts, strict=True))
 
     async def _around(self, tenant_id: UUID, comparison: Comparison, calendar: TenantCalendar) -> _Around:
         passes = await comparison.passes((Kind.DAILY, Kind.ACCUMULATED, Kind.PLAN))
@@ -165,7 +160,14 @@ class Comparing:
             return
         with suppress(CountersAway, CountersLost):
             after = await self._counters.read(tenant_id, epoch.id, [sides.place for sides in differing])
+            async with self._unit_of_work(tenant_id) as uow:
+                # A sync that lets dates go says so before it removes their counters.
+                now = await uow.epochs.get()
+            if now is None or now.id != epoch.id:
+                return
             for sides, counts in zip(differing, after, strict=True):
+                if sides.place.day < now.live_from:
+                    continue
                 dead = around.dead.get(sides.place, _NOTHING)
                 for difference in apart.counters_too_low(sides.place, counts, sides.expected, dead):
                     findings.add(difference)

@@ -93,8 +93,8 @@ class Counters(Protocol):
         """The figures of each place, none where it has none."""
         ...
 
-    def places(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[Place]]:
-        """Every place there is, in batches."""
+    def figures(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Figures]:
+        """Every place there is, some ``batch`` at a time; one may come twice while others are added."""
         ...
 
     async def changed_before(self, tenant_id: UUID, epoch: UUID, day: date) -> frozenset[date]:

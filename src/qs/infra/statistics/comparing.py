@@ -153,7 +153,6 @@ class SqlComparisons:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
                 _, now = (await connection.execute(ENTER, {"tenant": str(tenant_id)})).one()
                 truth = SqlTruth(connection, tenant_id, self._recount(connection, tenant_id), now)
-                # A sync that lets dates go says so before it removes their counters.
                 now_known = await SqlEpochBook(connection, tenant_id).get()
                 same = now_known is not None and now_known.id == epoch
                 yield SqlComparison(connection, tenant_id, truth, now_known if same else None)

@@ -15,12 +15,13 @@ from redis.asyncio import Redis
 
 from qs.application.statistics.ports import Figures, Made
 from qs.domain.statistics.errors import CountersAway, CountersLost
-from qs.domain.statistics.metrics import Counts, Place
+from qs.domain.statistics.metrics import METRICS, Counts, Place
 from qs.infra.redis.client import ANY_FAILURE
 
 T = TypeVar("T")
 
 _pack = msgspec.msgpack.Encoder().encode
+_KNOWN = {name.encode(): name for name in METRICS}
 _LOST = -1
 _PER_CALL = 500
 
@@ -108,6 +109,19 @@ return found
 """
 )
 _SCAN = _CHECK + "return redis.call('SSCAN', ARGV[2] .. ARGV[3], ARGV[4], 'COUNT', ARGV[5])"
+# Each member with its figures, which else would have to be asked for by name.
+_SCAN_READ = (
+    _CHECK
+    + """
+local scanned = redis.call('SSCAN', ARGV[2] .. ARGV[3], ARGV[4], 'COUNT', ARGV[5])
+local found, n = {}, 0
+for _, member in ipairs(scanned[2]) do
+    found[n + 1], found[n + 2] = member, redis.call('HGETALL', ARGV[2] .. 'c:' .. member)
+    n = n + 2
+end
+return {scanned[1], found}
+"""
+)
 _FORGET_CLAIMS = (
     _CHECK + "if #ARGV > 2 then redis.call('SREM', ARGV[2] .. 'claims', unpack(ARGV, 3)) end return {}"
 )
@@ -135,7 +149,9 @@ class RedisCounters:
         self._take_changed, self._read, self._scan, self._forget = map(
             redis.register_script, (_TAKE_CHANGED, _READ, _SCAN, _FORGET_CLAIMS)
         )
-        self._finished, self._forget_day = map(redis.register_script, (_FINISHED, _FORGET_DAY))
+        self._finished, self._forget_day, self._scan_read = map(
+            redis.register_script, (_FINISHED, _FORGET_DAY, _SCAN_READ)
+        )
 
     async def lost(self, epochs: Mapping[UUID, UUID]) -> frozenset[UUID]:
         if not epochs:
@@ -215,11 +231,16 @@ class RedisCounters:
         found = await self._call(self._read, tenant_id, epoch, [_member(place) for place in places])
         return [_counts(fields) for fields in found]
 
-    async def places(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Sequence[Place]]:
+    async def figures(self, tenant_id: UUID, epoch: UUID, batch: int) -> AsyncIterator[Figures]:
         async for days in self._members(tenant_id, epoch, "days", 1000):
             for day in days:
-                async for found in self._members(tenant_id, epoch, f"i:{day.decode()}", batch):
-                    yield [_place(each) for each in found]
+                async for found in self._scanned(
+                    self._scan_read, tenant_id, epoch, f"i:{day.decode()}", batch
+                ):
+                    yield {
+                        _place(member): _counts(fields)
+                        for member, fields in zip(found[::2], found[1::2], strict=True)
+                    }
 
     async def changed_before(self, tenant_id: UUID, epoch: UUID, day: date) -> frozenset[date]:
         found: set[date] = set()
@@ -238,11 +259,17 @@ class RedisCounters:
         self, tenant_id: UUID, epoch: UUID, key: str, batch: int
     ) -> AsyncIterator[Sequence[bytes]]:
         """The members of a set; each at least once, where it changes meanwhile perhaps more often."""
-        cursor: bytes | int = 0
-        while True:
-            cursor, found = await self._call(self._scan, tenant_id, epoch, [key, cursor, batch])
+        async for found in self._scanned(self._scan, tenant_id, epoch, key, batch):
             for start in range(0, len(found), batch):
                 yield found[start : start + batch]
+
+    async def _scanned(
+        self, script: Any, tenant_id: UUID, epoch: UUID, key: str, batch: int
+    ) -> AsyncIterator[Sequence[Any]]:
+        cursor: bytes | int = 0
+        while True:
+            cursor, found = await self._call(script, tenant_id, epoch, [key, cursor, batch])
+            yield found
             if int(cursor) == 0:
                 return
 
@@ -314,4 +341,7 @@ def _place(member: bytes) -> Place:
 
 
 def _counts(fields: Sequence[bytes]) -> dict[str, int]:
-    return {name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)}
+    return {
+        _KNOWN.get(name) or name.decode(): int(count)
+        for name, count in zip(fields[::2], fields[1::2], strict=True)
+    }

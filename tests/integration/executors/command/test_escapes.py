@@ -65,7 +65,7 @@ def test_without_a_supervisor_it_would_get_away(stage, name):
 def test_who_does_not_end_in_time_is_ended(worker, name):
     started = time.monotonic()
 
-    ran = worker.run(name, timeout=1.0)
+    ran = worker.run(name, timeout=2)
 
     nothing_is_left(worker, ran)
     assert (ran.status, ran.code, ran.permanent) == ("timed_out", "timeout", False)
@@ -73,7 +73,7 @@ def test_who_does_not_end_in_time_is_ended(worker, name):
 
 
 def test_who_answers_to_term_has_its_grace_period(worker):
-    ran = worker.run("answer_term", timeout=1.5)
+    ran = worker.run("answer_term", timeout=2)
 
     nothing_is_left(worker, ran)
     assert (ran.status, ran.code, ran.result) == ("timed_out", "timeout", {"exit_code": 7})

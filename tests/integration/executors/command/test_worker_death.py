@@ -50,7 +50,7 @@ def test_a_worker_killed_at_any_moment_of_a_start_leaves_nothing(stage):
 
 
 def test_a_frozen_worker_does_not_keep_its_command_alive(doomed):
-    mark = doomed.send("stubborn", timeout=2)
+    mark = doomed.send("stubborn", timeout=5)
     until(lambda: len(doomed.stage.begun(mark)) >= 2)
 
     os.kill(doomed.process.pid, signal.SIGSTOP)

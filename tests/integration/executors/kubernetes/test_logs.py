@@ -97,7 +97,8 @@ async def test_a_stream_that_is_cut_all_the_time_gives_the_whole_log(executor, s
 
 
 async def test_a_big_log_arrives_whole_though_its_stream_breaks(executor, space, output):
-    attempt = an_attempt("await go", "flood 20000", "say done", output=output)
+    script = ("await go", "flood 20000", "say done")
+    attempt = an_attempt(*script, output=output, timeout=timedelta(seconds=120))
     task = asyncio.create_task(executor.execute(attempt))
 
     async def streaming():

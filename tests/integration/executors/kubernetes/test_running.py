@@ -168,7 +168,7 @@ async def test_a_container_that_cannot_be_made_fails_for_good_and_its_job_is_rem
 
 
 async def test_a_job_that_kubernetes_stops_at_its_deadline_has_timed_out(executor, space, output):
-    attempt = an_attempt("say begun", "await never", output=output, target={"deadline": "1s"})
+    attempt = an_attempt("say begun", "await never", output=output, target={"deadline": "3s"})
 
     outcome = await executor.execute(attempt)
 
@@ -187,7 +187,8 @@ async def test_a_job_whose_time_runs_out_is_removed_and_says_what_it_waited_for(
     monkeypatch.setattr("qs.infra.scheduler.executors.kubernetes._SLACK_S", 0.0)
     executor = make_executor()
 
-    outcome = await executor.execute(an_attempt(script, timeout=timedelta(seconds=0.7)))
+    # Sooner than Kubernetes, which counts whole seconds, and late enough for the pod to have been looked at.
+    outcome = await executor.execute(an_attempt(script, timeout=timedelta(seconds=2.1)))
 
     assert (outcome.status, outcome.code) == (AttemptStatus.TIMED_OUT, "timeout")
     assert why in outcome.error

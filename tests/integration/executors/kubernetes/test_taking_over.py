@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -120,14 +121,17 @@ async def test_lost_failed_lost_begins_the_work_twice(executor, space, monkeypat
     await space.release()
 
     failed = await executor.execute(replace(attempt, number=2))
-    third = asyncio.create_task(executor.execute(replace(attempt, number=3)))
+    # Waits for its own release, or it might have ended and been reported before its worker is lost.
+    again = replace(attempt, target={**attempt.target, "args": ["await on", "exit 1"]})
+    third = asyncio.create_task(executor.execute(replace(again, number=3)))
 
     async def second_job():
         return len(await space.jobs()) == 2
 
     await eventually(second_job, within=10)
     await _lose(third, monkeypatch)
-    last = await executor.execute(replace(attempt, number=4))
+    await space.release("on")
+    last = await executor.execute(replace(again, number=4))
 
     assert [failed.code, last.code] == ["exit:1", "exit:1"]
     assert await space.begun(attempt) == 2
@@ -221,7 +225,9 @@ async def test_a_job_with_our_execution_but_another_job_id_is_not_ours(executor,
     assert outcome.result["job"].endswith("-1")
 
 
-async def test_a_new_job_waits_until_the_old_one_is_gone(executor, space):
+async def test_a_new_job_waits_until_the_old_one_is_gone(make_executor, space):
+    # So long that its removal is seen.
+    executor = make_executor(grace=timedelta(seconds=3))
     attempt = an_attempt("deaf", "await never")
     first = asyncio.create_task(executor.execute(attempt))
     await _started(space, attempt)
