@@ -39,9 +39,7 @@ from tests.proof.working import working
 from tests.proof.world import World
 from tests.support.waiting import eventually
 
-RATE_PER_S = 15.0
-"""What two cores carry beside two processes of each role, the servers, the receivers and their restarts. More than that is
-no steady load: calls pile up ever higher with each fault, and each new height stays in the memory of the process."""
+RATE_PER_S = 30.0
 MOST_DRIFT = 5.0
 """Percent of the memory of a process that lived through."""
 JUDGED_FROM_MINUTES = 10.0

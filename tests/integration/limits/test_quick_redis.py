@@ -65,7 +65,7 @@ async def test_without_redis_a_process_allows_its_share_and_asks_again_in_the_ba
     assert await allowed(limiter, 60) == 25
     begun = time.monotonic()
     assert await allowed(limiter, 500) == 0
-    assert (time.monotonic() - begun) / 500 < PATIENCE_S / 50
+    assert (time.monotonic() - begun) / 500 < PATIENCE_S / 200
 
     await own_redis.start()
     await eventually(lambda: _answers(quick))
@@ -86,7 +86,7 @@ async def test_a_redis_that_hangs_is_waited_for_once(
         assert quick.is_away
         begun = time.monotonic()
         assert await allowed(limiter, 500) == 0
-        assert (time.monotonic() - begun) / 500 < PATIENCE_S / 50
+        assert (time.monotonic() - begun) / 500 < PATIENCE_S / 200
 
     await eventually(lambda: _answers(quick))
 
