@@ -8,6 +8,7 @@ from importlib import import_module
 import structlog
 import uvloop
 
+from qs.collecting import settle
 from qs.container import build_container, close
 from qs.interface.cli.failures import sentence_of
 from qs.interface.cli.supervisor import stop_on_signals
@@ -29,6 +30,7 @@ async def work(role: str, settings: Settings) -> bool:
     try:
         with stop_on_signals() as stop:
             running = asyncio.create_task(import_module(f"workers.{role}").run(container, stop), name=role)
+            settle()
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()

@@ -117,7 +117,7 @@ exchange_with_token() {
 counts() {
     local line name value
     json_values "status kind opened expired missed failed remaining upserted unchanged checked differences_total \
-duration_ms execution_id error" <"$scratch/body" | while IFS= read -r line; do
+outbox inbox messages executions job_months_dropped duration_ms execution_id error" <"$scratch/body" | while IFS= read -r line; do
         name=${line%% *} value=${line#* }
         name=${name#data.}
         case $name in
@@ -201,7 +201,7 @@ fi
 case $found in
     "$DONE") log "$path: ok, status $http_status in $((SECONDS - started)) s$(counts)" ;;
     "$UNAUTHORIZED") fail "$found" "still status 401 with a new token$(counts); is it issued for this API, and by an issuer that it trusts?" ;;
-    "$FORBIDDEN") fail "$found" "status 403$(counts); the account needs the scope tasks:schedule or statistics:sync" ;;
+    "$FORBIDDEN") fail "$found" "status 403$(counts); the account needs the scope tasks:schedule or statistics:sync, and for retention to be of all tenants or of the first" ;;
     "$REFUSED") fail "$found" "status $http_status$(counts)" ;;
     *) fail "$found" "$(in_words "$found"), after $RETRIES retries" ;;
 esac

@@ -239,6 +239,7 @@ def how_long_to_keep(settings: Settings) -> Keep:
         timedelta(retention.executions_days),
         webhooks=timedelta(retention.webhooks_days),
         webhooks_dead=timedelta(retention.webhooks_dead_days),
+        messages=timedelta(retention.messages_days),
     )
 
 

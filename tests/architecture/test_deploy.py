@@ -15,6 +15,7 @@ import yaml
 from qs.domain.scheduler.duty import HourlyAt, standing_duties
 from qs.interface.rest.app import documented_handlers
 from qs.interface.rest.document import build_document
+from qs.interface.rest.scheduler.duties import _RUN_BY
 from tests.architecture.deploy_schemas import CRON_JOB, WORKFLOW
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,7 @@ DUTIES = {
     "validate": Duty("statistics-validate", "15 * * * *", "/api/v1/statistics/validate", "validate.log"),
     "sweep": Duty("plan-task-scheduler", "20 * * * *", "/api/v1/plans/tasks/schedule", "schedule-tasks.log"),
     "expiry": Duty("plan-task-expiry", "30 3 * * *", "/api/v1/plans/tasks/expire", "expire-tasks.log"),
+    "retention": Duty("retention", "40 3 * * *", "/api/v1/retention", "retention.log"),
 }
 
 
@@ -95,10 +97,10 @@ def test_a_duty_called_from_outside_has_a_route_that_takes_an_empty_post(duty: D
 
 
 def test_the_duties_are_the_standing_ones_at_the_same_minutes() -> None:
-    # Retention has no route: it tidies the database of whoever runs the workers.
     standing = {duty.name: duty for duty in standing_duties(timedelta(minutes=1), "Asia/Shanghai")}
 
-    assert set(DUTIES) == set(standing) - {"retention"}
+    assert set(DUTIES) == set(standing)
+    assert {name: f"POST {duty.path}" for name, duty in DUTIES.items()} == _RUN_BY
     for name, duty in DUTIES.items():
         timing = standing[name].timing
         assert not isinstance(timing, HourlyAt) or timing.schedule == duty.cron
@@ -150,7 +152,7 @@ def test_cron_jobs_differ_in_nothing_but_name_time_and_path() -> None:
     alike = set()
     for duty in DUTIES.values():
         text = (DEPLOY / "k8s" / f"{duty.unit}.yaml").read_text(encoding="utf-8").partition("\n")[2]
-        for own in (duty.unit, duty.path, f'"{duty.cron}"'):
+        for own in (duty.path, duty.unit, f'"{duty.cron}"'):
             text = text.replace(own, "…")
         alike.add(re.sub(r"startingDeadlineSeconds: \d+", "", text))
 

@@ -107,6 +107,7 @@ async def soak(
     minutes: float,
     progress: Progress,
     watched: Callable[[Watch], None] = lambda watch: None,
+    rate_per_s: float = RATE_PER_S,
 ) -> Figures:
     """So many minutes of load and faults, then quiet; ``watched`` is given, at the beginning, what will hold all samples.
 
@@ -125,7 +126,7 @@ async def soak(
         course = Course(world)
         await course.staff()
         jobs = await seed_jobs(world, _JOBS)
-        async with working(world, rate_per_s=RATE_PER_S, settings=world.settings) as load:
+        async with working(world, rate_per_s=rate_per_s, settings=world.settings) as load:
             watch = Watch(world, course.spared, min(_SELDOMEST_LOOK_S, minutes * 60 / _LOOKS))
             watched(watch)
             looking = asyncio.create_task(watch.look_on(), name="watch")
@@ -143,6 +144,7 @@ async def soak(
             await watch.look_at_rest()
         found = [*after.violations, *await job_violations(world), *await _endpoints(world, course, heard)]
         _tell_of(figures, world, course, minutes)
+        figures.add("requests a second wanted", rate_per_s)
         judge(figures, watch, list(course.spared), minutes)
         figures.add("seconds from the end of the load until nothing was left to do", after.quiet_s)
         left = [f"{count} {what}" for what, count in (await world.unfinished()).items()]
@@ -195,6 +197,10 @@ def judge(figures: Figures, watch: Watch, roles: Sequence[str], minutes: float) 
     for role in roles:
         drift = watch.drift(lambda sample, role=role: _of(sample, role, "rss"))  # type: ignore[misc]
         figures.add(f"{role}: MiB, early", drift.early)
+        mapped = watch.drift(lambda sample, role=role: _of(sample, role, "mapped"))  # type: ignore[misc]
+        figures.add(
+            f"{role}: MiB of them that are files, early and late", f"{mapped.early:,.1f} {mapped.late:,.1f}"
+        )
         wanted = f"≤ {MOST_DRIFT:g}" if judged else ""
         holds = not judged or drift.percent <= MOST_DRIFT
         figures.add(f"{role}: MiB, drift in percent", drift.percent, wanted, holds)
@@ -209,6 +215,7 @@ def judge(figures: Figures, watch: Watch, roles: Sequence[str], minutes: float) 
         ("Redis: MiB", lambda sample: sample.redis_mib),
         ("Redis: keys", lambda sample: sample.redis_keys),
         ("backlog under load", lambda sample: sample.backlog),
+        ("processors of the machine: percent busy", lambda sample: sample.busy),
     ):
         drift = watch.drift(figure)
         figures.add(f"{what}, early and late", f"{drift.early:,.1f} {drift.late:,.1f}")
@@ -262,6 +269,9 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=60.0, help="of load and faults (default: %(default)s)"
     )
+    parser.add_argument(
+        "--rate", type=float, default=RATE_PER_S, help="requests a second (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, help="that of an earlier run, to make the same choices again")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="where figures and samples are written as well"
@@ -275,7 +285,9 @@ def main() -> int:
     began = time.monotonic()
     with Servers() as servers:
         try:
-            figures = uvloop.run(_stoppable(soak(servers, seed, options.minutes, _tell, watches.append)))
+            figures = uvloop.run(
+                _stoppable(soak(servers, seed, options.minutes, _tell, watches.append, options.rate))
+            )
         except Exception as error:  # noqa: BLE001 - what was seen until then is worth keeping
             traceback.print_exc()
             figures = Figures(seed, violations=[f"it broke: {type(error).__name__}: {error}"])

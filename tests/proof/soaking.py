@@ -31,9 +31,10 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY bytes DES
 
 @dataclass(frozen=True)
 class Process:
-    """One process at one instant; ``rss`` is MiB resident."""
+    """One process at one instant; ``rss`` is MiB resident, ``mapped`` those of them that are files, code for the most part."""
 
     rss: float
+    mapped: float
     descriptors: int
     threads: int
 
@@ -42,11 +43,13 @@ class Process:
 class Sample:
     """One look, ``at`` seconds after the first; what a server that was away could not say is None.
 
-    ``processes`` are the spared ones, by name. ``tables`` are the bytes of the largest, indexes included.
+    ``processes`` are the spared ones, by name. ``busy`` is how many percent of the machine's processors worked since the
+    look before, whoever for. ``tables`` are the bytes of the largest, indexes included.
     """
 
     at: float
     processes: Mapping[str, Process]
+    busy: float = 0.0
     connections: int | None = None
     backlog: int | None = None
     tables: Mapping[str, int] = field(default_factory=dict)
@@ -83,6 +86,8 @@ class Watch:
         self._processes = {name: psutil.Process(child.pid) for name, child in spared.items()}
         self._every_s = every_s
         self._began = time.monotonic()
+        # It tells of the time since it was asked before.
+        psutil.cpu_percent()
 
     async def look_on(self) -> None:
         """Without end, at even distances."""
@@ -112,11 +117,16 @@ class Watch:
             # One that is gone is told of by whoever counts the living.
             try:
                 with process.oneshot():
-                    rss = round(process.memory_info().rss / _MIB, 2)
-                    processes[name] = Process(rss, process.num_fds(), process.num_threads())
+                    memory = process.memory_info()
+                    processes[name] = Process(
+                        round(memory.rss / _MIB, 2),
+                        round(memory.shared / _MIB, 2),
+                        process.num_fds(),
+                        process.num_threads(),
+                    )
             except psutil.NoSuchProcess:
                 continue
-        sample = Sample(round(at, 1), processes)
+        sample = Sample(round(at, 1), processes, psutil.cpu_percent())
         await asyncio.gather(self._ask_postgres(sample), self._ask_redis(sample))
         return sample
 

@@ -22,7 +22,7 @@ async def test_a_minute_of_load_and_faults_leaves_nothing_undone_and_nothing_wro
 
 
 def look(at: float, rss: float, descriptors: int = 10) -> Sample:
-    process = Process(rss, descriptors, 1)
+    process = Process(rss, 10.0, descriptors, 1)
     return Sample(at, {"api": process}, connections=20, backlog=0, redis_mib=2.0, redis_keys=100)
 
 

@@ -18,6 +18,7 @@ DUTIES = {
     "statistics-sync-daily": ("*-*-* *:00:00", "/api/v1/statistics/sync/daily"),
     "statistics-sync-accumulated": ("*-*-* *:05:00", "/api/v1/statistics/sync/accumulated"),
     "statistics-sync-plan": ("*-*-* *:10:00", "/api/v1/statistics/sync/plan"),
+    "retention": ("*-*-* 03:40:00", "/api/v1/retention"),
     "statistics-validate": ("*-*-* *:15:00", "/api/v1/statistics/validate"),
 }
 

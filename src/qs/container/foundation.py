@@ -124,6 +124,7 @@ class Foundation(containers.DeclarativeContainer):
         unit_of_work=identity_uow,
         ids=new_id,
         addresses=providers.Singleton(making.make_apprise, settings),
+        passwords=passwords,
     )
     _administering = {"unit_of_work": identity_uow, "clock": system_time, "ids": new_id}  # noqa: RUF012 - never changed
     user_administration = providers.Singleton(UserAdministration, passwords=passwords, **_administering)

@@ -179,6 +179,11 @@ def _belonging_together(settings: Settings) -> Problems:
         yield missing, "is missing; the first administrator needs a name and a password, or neither"
     if retention.inbox_days <= retention.outbox_days or retention.inbox_days * 24 <= retention.stream_hours:
         yield "retention.inbox_days", "expected more than retention.outbox_days and retention.stream_hours"
+    if retention.messages_days < retention.inbox_days:
+        yield (
+            "retention.messages_days",
+            "expected retention.inbox_days or more, so that no event is told of twice",
+        )
     channels = settings.notification_channels
     if "webhook" in channels:
         if notification.webhook.url is None:

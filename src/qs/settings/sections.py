@@ -314,7 +314,7 @@ class SweepSettings(Section, frozen=True):
 
 
 class RetentionSettings(Section, frozen=True):
-    """How long what is no longer needed is kept; the inbox must outlive the outbox and the stream."""
+    """How long what is no longer needed is kept; the inbox must outlive the outbox and the stream, messages the inbox."""
 
     outbox_days: Days = 7
     inbox_days: Days = 30
@@ -322,6 +322,7 @@ class RetentionSettings(Section, frozen=True):
     executions_days: Days = 90
     webhooks_days: Days = 30
     webhooks_dead_days: Days = 90
+    messages_days: Annotated[int, whole(1, 36525)] = 366
 
 
 class LimitsSettings(Section, frozen=True):

@@ -101,6 +101,7 @@ async def call_duties(rec: Recorder) -> None:
     for kind in ("daily", "accumulated", "plan"):
         await rec.call(f"POST {V1}/statistics/sync/{kind}")
     await rec.call(f"POST {V1}/statistics/validate", query="?repair=true")
+    await rec.call(f"POST {V1}/retention")
 
 
 async def due(api: AsyncClient, container: Container) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Calls = Callable[[Recorder], Awaitable[None]]
 
 # Which calls are to reach which routes; the first that fits.
 GROUPS: tuple[tuple[str, Calls], ...] = (
-    (r"/plans?/tasks/(schedule|expire)$|/statistics/", call_duties),
+    (r"/plans?/tasks/(schedule|expire)$|/statistics/|/retention$", call_duties),
     (r"/plans/tasks/|/entries/", call_tasks),
     (r" /api/v1/testees", call_testees),
     (r" /api/v1/(plans|enrollments|scales)", call_plans),

@@ -25,6 +25,7 @@ LINES = {
     ("15 * * * *", "/api/v1/statistics/validate", "validate.log"),
     ("20 * * * *", "/api/v1/plans/tasks/schedule", "schedule-tasks.log"),
     ("30 3 * * *", "/api/v1/plans/tasks/expire", "expire-tasks.log"),
+    ("40 3 * * *", "/api/v1/retention", "retention.log"),
 }
 
 

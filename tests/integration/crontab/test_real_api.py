@@ -36,6 +36,7 @@ DUTIES = [
     "/api/v1/statistics/validate",
     "/api/v1/plans/tasks/schedule",
     "/api/v1/plans/tasks/expire",
+    "/api/v1/retention",
 ]
 
 

@@ -77,6 +77,24 @@ async def test_an_organisation_is_made_by_its_form_and_once(api: AsyncClient, si
     assert tenant["quotas"] == {"max_testees": 12, "max_active_plans": None, "max_jobs": None}
 
 
+async def test_an_organisation_has_its_first_administrator_who_signs_in(
+    signed_in: SignedIn, other: Browser
+) -> None:
+    browser = await signed_in()
+    page = await browser.open(AT)
+    ward = {"slug": "ward-7", "name": "Ward 7", "timezone": "Asia/Shanghai", "username": "berta"}
+
+    wrong = await browser.send(page, page.form(AT), 422, **ward, password="password1")
+    kept = wrong.form(AT).fields
+    made = await browser.send(wrong, wrong.form(AT), password=PASSWORD)
+    await other.sign_in("berta", PASSWORD)
+    own = await other.open("/dashboard/administration/organisation")
+
+    assert (kept["slug"], kept["username"], kept["password"]) == ("ward-7", "berta", "")
+    assert "its administrator can sign in." in made.text
+    assert own.form(holding="name").fields["name"] == "Ward 7"
+
+
 async def test_a_wrong_organisation_keeps_what_was_typed(api: AsyncClient, signed_in: SignedIn) -> None:
     browser = await signed_in()
     page = await browser.open(AT)

@@ -76,8 +76,7 @@ async def test_duties_that_are_late_or_fail_are_found(doctor: Doctor, planted: P
 
     assert "sweep (3:00:" in found["duty.late"][0]["what"]
     assert "retention (5 days" in found["duty.late"][0]["what"]
-    # Nobody outside can call for it.
-    assert "retention" not in from_outside["duty.late"][0]["what"]
+    assert "retention (5 days" in from_outside["duty.late"][0]["what"]
     assert "sync-daily" in found["duty.failing"][0]["what"]
 
 

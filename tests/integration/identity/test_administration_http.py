@@ -48,6 +48,57 @@ async def log_in(api: AsyncClient, name: str = "anna", password: str = PASSWORD)
     return await api.post("/api/v1/auth/login", json={"username": name, "password": password})
 
 
+class TestFirstAdministrators:
+    WHO = {"username": "Boss", "password": PASSWORD}  # noqa: RUF012 - never changed
+
+    async def test_whoever_is_named_logs_in_at_once_and_administers_that_tenant_alone(
+        self, operator: AsyncClient, truth: asyncpg.Connection
+    ):
+        made = data_of(
+            await operator.post(f"{ADMIN}/tenants", json=CLINIC | {"administrator": self.WHO}), 201
+        )
+
+        session = bearer((await log_in(operator, "boss")).json()["access_token"])
+        users = data_of(await operator.get(f"{ADMIN}/users", headers=session))["items"]
+        theirs = data_of(await operator.get(f"{ADMIN}/tenants", headers=session))["items"]
+        records = await truth.fetch("SELECT action, tenant_id, detail::text FROM audit ORDER BY id")
+
+        assert [(user["username"], user["roles"]) for user in users] == [("boss", ["admin"])]
+        assert [tenant["id"] for tenant in theirs] == [made["id"]]
+        assert "administrator" not in made
+        told = [row["action"] for row in records if str(row["tenant_id"]) == made["id"]]
+        assert told[:2] == ["tenant.created", "user.created"]
+        assert PASSWORD not in str([row["detail"] for row in records])
+
+    @pytest.mark.parametrize(
+        ("wrong", "pointers"),
+        [
+            ({"username": " "}, ["/administrator/username"]),
+            ({"password": "password1"}, ["/administrator/password"]),
+            ({"password": "short"}, ["/administrator/password"]),
+            ({"roles": ["admin"]}, ["/administrator/roles"]),
+        ],
+    )
+    async def test_one_who_is_unfit_is_told_of_at_its_place_and_no_tenant_is_made(
+        self, operator: AsyncClient, wrong: dict[str, Any], pointers: list[str]
+    ):
+        body = CLINIC | {"administrator": self.WHO | wrong}
+
+        answer = await operator.post(f"{ADMIN}/tenants", json=body)
+
+        assert answer.status_code == 422
+        assert [each["pointer"] for each in answer.json()["errors"]] == pointers
+        assert len(data_of(await operator.get(f"{ADMIN}/tenants"))["items"]) == 1
+
+    async def test_a_name_that_somebody_has_anywhere_makes_no_tenant(self, operator: AsyncClient):
+        await make_user(operator, "boss")
+
+        refused = await operator.post(f"{ADMIN}/tenants", json=CLINIC | {"administrator": self.WHO})
+
+        problem_of(refused, 409, "user.username_taken")
+        assert len(data_of(await operator.get(f"{ADMIN}/tenants"))["items"]) == 1
+
+
 class TestTenants:
     async def test_an_operator_creates_shows_lists_and_changes_them(self, operator: AsyncClient):
         contacts = [{"channel": "email", "address": "ward@example.org"}]

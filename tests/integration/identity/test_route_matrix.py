@@ -30,7 +30,13 @@ MALFORMED = "no-such-thing"
 # A name that is free for everybody is taken, whoever else has it.
 CREATE_UNDER_ANY_NAME = frozenset({"PUT /api/v1/secrets/{name}"})
 # Of those who hold the scope, the default tenant's alone may do it.
-FOR_OPERATORS = frozenset({"POST /api/v1/scheduler/nodes/{node_id}/drain", "POST /api/v1/admin/tenants"})
+FOR_OPERATORS = frozenset(
+    {
+        "POST /api/v1/scheduler/nodes/{node_id}/drain",
+        "POST /api/v1/admin/tenants",
+        "POST /api/v1/retention",
+    }
+)
 # ECron's clients send the id that they have, and it names nothing.
 IDS_THAT_ARE_IGNORED = frozenset({"POST /api/ecron-management/v1/job"})
 COUNTED = ("plan", "testee", "scale")

@@ -267,6 +267,7 @@ def test_every_route_counts_under_the_limit_of_its_kind_or_is_one_of_few(contain
         *(f"{V1}/{plan}/tasks/{verb}" for plan in ("plan", "plans") for verb in ("schedule", "expire")),
         *(f"{V1}/statistics/sync/{kind}" for kind in ("daily", "accumulated", "plan")),
         f"{V1}/statistics/validate",
+        f"{V1}/retention",
     }
 
 

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 import typer
 
+from qs.infra.postgres.migrations import schema_0016
 from qs.interface.cli import main
 from qs.interface.cli.main import VERBS
 from tests.support.command_line import called
@@ -59,6 +60,7 @@ def test_every_verb_promised_is_there() -> None:
             "db check",
             "backup",
             "restore",
+            "retention",
             "clock show",
             "clock advance",
         ),
@@ -226,6 +228,20 @@ def test_business_time_is_shown_and_moved_forward_only(installation: dict[str, s
     assert "only moves forward" in back.stderr
 
 
+def test_what_was_kept_long_enough_is_removed_and_counted(installation: dict[str, str]) -> None:
+    over = (
+        "INSERT INTO idempotency_key (tenant_id, principal, key, fingerprint, state, claim, lease_until, expires_at)"
+        " SELECT gen_random_uuid(), 'x', 'x', '', 'done', gen_random_uuid(), now(), now() FROM generate_series(1, 3)"
+    )
+    asyncio.run(statement_on(installation, over))
+
+    first, again = answer(installation, "retention"), answer(installation, "retention")
+    (row,) = asyncio.run(statement_on(installation, "SELECT status, fired_by FROM execution LIMIT 1"))
+
+    assert (first["idempotency_keys"], again["idempotency_keys"]) == (3, 0)
+    assert (row["status"], row["fired_by"]) == ("succeeded", "cli")
+
+
 def test_business_time_is_real_in_production(installation: dict[str, str]) -> None:
     found = qs("clock", "advance", "--by", "1s", given=installation | {"QS_ENV": "production"})
 
@@ -289,16 +305,17 @@ def test_upgrading_again_changes_nothing(installation: dict[str, str]) -> None:
 def test_a_dry_run_lists_what_each_phase_would_do_and_the_phase_tells_how_it_went(
     installation: dict[str, str],
 ) -> None:
-    asyncio.run(statement_on(installation, "UPDATE alembic_version SET version_num = '0014'"))
-    asyncio.run(statement_on(installation, "DROP TABLE schema_compatibility"))
+    asyncio.run(statement_on(installation, "UPDATE alembic_version SET version_num = '0015'"))
+    for statement in schema_0016.downgrade_statements():
+        asyncio.run(statement_on(installation, statement))
 
     listed = answer(installation, "db", "upgrade", "--dry-run", "--phase", "expand")
     done = qs("db", "upgrade", "--phase", "expand", "--json", given=installation)
 
-    assert (listed[0]["number"], listed[0]["phase"]) == ("0015", "expand")
-    assert (json.loads(done.stdout)["from"], done.returncode) == ("0014", 0)
+    assert (listed[0]["number"], listed[0]["phase"]) == ("0016", "expand")
+    assert (json.loads(done.stdout)["from"], done.returncode) == ("0015", 0)
     assert re.search(
-        r"^0015 applied in [0-9.]+ s: Which releases the schema still serves$", done.stderr, re.MULTILINE
+        r"^0016 applied in [0-9.]+ s: Messages are forgotten after their time$", done.stderr, re.MULTILINE
     )
     assert answer(installation, "db", "upgrade", "--dry-run") == []
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import asyncpg
 import pytest
 
 from qs.container import Container
@@ -11,6 +12,8 @@ from qs.settings import Settings
 from tests.integration.webhooks.desk import Desk, verified
 from tests.support.command_line import called
 from tests.support.receivers import WebReceiver
+
+_SOMEBODY_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 
 
 async def test_what_is_done_with_is_forgotten_after_its_time(
@@ -36,6 +39,36 @@ async def test_what_is_done_with_is_forgotten_after_its_time(
     assert (done["webhook_deliveries"], done["webhook_orphans"], done["webhook_messages"]) == (2, 4, 2)
     assert [row["id"] for row in await desk.deliveries()] == [ids[0], ids[2]]
     assert await desk.truth.fetchval("SELECT count(*) FROM webhook_message") == 2
+
+
+async def test_one_that_is_replayed_while_the_old_ones_go_stays(
+    desk: Desk, container: Container, web: WebReceiver, database_url: str
+) -> None:
+    await desk.endpoint(web.url)
+    await desk.plans(2)
+    await desk.fan_out()
+    replayed, gone = [row["id"] for row in await desk.deliveries()]
+    await desk.truth.execute(
+        "UPDATE webhook_delivery SET status = 'dead', settled_at = now() - interval '91 days'"
+    )
+    other = await asyncpg.connect(database_url)
+    try:
+        replaying = other.transaction()
+        await replaying.start()
+        await other.execute(
+            "UPDATE webhook_delivery SET status = 'queued', settled_at = NULL WHERE id = $1", replayed
+        )
+        forgetting = asyncio.create_task(container.retention().run())
+        async with asyncio.timeout(60):
+            while not await desk.truth.fetchval(_SOMEBODY_WAITS):
+                await asyncio.sleep(0.01)
+        await replaying.commit()
+    finally:
+        await other.close()
+
+    assert (await forgetting)["webhook_deliveries"] == 1
+    assert [row["id"] for row in await desk.deliveries()] == [replayed]
+    assert gone != replayed
 
 
 async def test_no_secret_is_stored_in_clear(desk: Desk, web: WebReceiver) -> None:

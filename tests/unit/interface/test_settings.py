@@ -154,6 +154,7 @@ BAD_VARIABLES = [
     ),
     ({"QS_SMTP__USERNAME": "u"}, "smtp.password", "is missing"),
     ({"QS_RETENTION__INBOX_DAYS": "3"}, "retention.inbox_days", "more than retention.outbox_days"),
+    ({"QS_RETENTION__MESSAGES_DAYS": "29"}, "retention.messages_days", "retention.inbox_days or more"),
     ({"QS_SECRET_KEY": "short"}, "secret_key", "is not of the form id:key"),
     ({"QS_SECRET_KEY": "k1:short"}, "secret_key", "shorter than 32"),
     ({"QS_SECRET_KEY": f"{KEY},{KEY}"}, "secret_key", "twice"),

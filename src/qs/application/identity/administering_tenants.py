@@ -1,22 +1,28 @@
 """Operators create tenants and change what is true of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from uuid import UUID
 
 from qs.application.identity.ports import (
     AccountDirectory,
     IdentityUnitOfWork,
     IdentityUnitOfWorkFactory,
+    Passwords,
     StaffAddresses,
 )
 from qs.application.kernel.preconditions import PreconditionFailed
+from qs.domain.identity.accounts import ADMINISTRATOR
+from qs.domain.identity.credentials import new_password, new_username
 from qs.domain.identity.errors import (
+    PasswordUnfit,
     SlugTaken,
     TenantAbsent,
     TenantChanged,
     TenantInvalid,
     TenantReserved,
+    UsernameTaken,
+    UsernameUnfit,
 )
 from qs.domain.identity.tenant import NO_LIMITS, Quotas, StaffContact, Tenant, TenantStatus
 from qs.domain.kernel.errors import Problem
@@ -38,6 +44,14 @@ class TenantChange:
     quotas: Mapping[Quota, int | None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who shall administer a new tenant, by a password that is told to nobody but them."""
+
+    username: str
+    password: str = field(repr=False)
+
+
 class TenantAdministration:
     def __init__(
         self,
@@ -46,11 +60,13 @@ class TenantAdministration:
         unit_of_work: IdentityUnitOfWorkFactory,
         ids: IdGenerator,
         addresses: StaffAddresses,
+        passwords: Passwords,
     ) -> None:
         self._directory = directory
         self._unit_of_work = unit_of_work
         self._ids = ids
         self._addresses = addresses
+        self._passwords = passwords
 
     async def create(
         self,
@@ -61,25 +77,46 @@ class TenantAdministration:
         actor: str,
         staff_contacts: Iterable[StaffContact] = (),
         quotas: Quotas = NO_LIMITS,
+        administrator: Newcomer | None = None,
     ) -> Tenant:
-        """A new tenant, with the starter scales in its catalogue.
+        """A new tenant, with the starter scales in its catalogue and, if one is named, its first administrator.
 
         Raises:
             TenantInvalid, UnknownZone: a field is unfit.
             SlugTaken: there is one of that short name.
+            UsernameTaken: somebody has the administrator's name, in whichever tenant.
         """
         tenant = Tenant.create(
             self._ids(), slug, name, timezone, staff_contacts=staff_contacts, quotas=quotas
         )
         await self._check(tenant.staff_contacts)
+        admitted = None if administrator is None else await self._admit(administrator)
         async with self._unit_of_work(tenant.id) as uow:
             if not await uow.tenants.add(tenant):
                 raise SlugTaken(slug)
             await uow.starter_scales.add()
             detail = {"slug": slug, "timezone": timezone, "quotas": asdict(quotas)}
             await uow.audit.add("tenant.created", "tenant", tenant.id, actor=actor, detail=detail)
+            if admitted is not None:
+                name, password_hash = admitted
+                user_id, roles = self._ids(), [ADMINISTRATOR]
+                if not await uow.users.add(user_id, name, password_hash, roles):
+                    raise UsernameTaken(name)
+                who = {"username": name, "roles": roles}
+                await uow.audit.add("user.created", "user", user_id, actor=actor, detail=who)
             await uow.commit("tenant.create")
         return tenant
+
+    async def _admit(self, administrator: Newcomer) -> tuple[str, str]:
+        """How the name is spelled, and the hash of the password. Raises TenantInvalid."""
+        try:
+            name = new_username(administrator.username)
+            password = new_password(administrator.password, name)
+        except (UsernameUnfit, PasswordUnfit) as error:
+            raise TenantInvalid(
+                Problem(f"/administrator{each.pointer}", each.detail) for each in error.problems
+            ) from None
+        return name, await self._passwords.hash(password)
 
     async def list(self) -> Sequence[Tenant]:
         """All tenants by slug, without their contacts."""

@@ -18,6 +18,7 @@ class Keep:
     notices: timedelta = timedelta(days=30)
     webhooks: timedelta = timedelta(days=30)
     webhooks_dead: timedelta = timedelta(days=90)
+    messages: timedelta = timedelta(days=366)
 
 
 class ForgettableRows(Protocol):
@@ -49,6 +50,12 @@ class ForgettableRows(Protocol):
 
     async def broker_requests(self, older_than: timedelta, limit: int) -> int:
         """Keys of requests for executions that came that long ago."""
+
+    async def messages(self, older_than: timedelta, limit: int) -> int:
+        """Messages to people that were done with that long ago, with their attempts; their event is gone by then."""
+
+    async def grant_uses(self, older_than: timedelta, limit: int) -> int:
+        """Which message took a grant, where it did so that long ago and is no more; what was given and used stays."""
 
     async def webhook_deliveries(self, older_than: timedelta, dead_older_than: timedelta, limit: int) -> int:
         """Webhook deliveries that were done with that long ago."""
@@ -128,6 +135,8 @@ class RetentionService:
             "webhook_messages": await self._all(lambda: rows.webhook_messages(self._batch)),
             "outbox": await self._all(lambda: rows.outbox(keep.outbox, self._batch)),
             "inbox": await self._all(lambda: rows.inbox(keep.inbox, self._batch)),
+            "messages": await self._all(lambda: rows.messages(keep.messages, self._batch)),
+            "grant_uses": await self._all(lambda: rows.grant_uses(keep.messages, self._batch)),
             "executions": await self._all(lambda: rows.executions(keep.executions, self._batch)),
             "slots": await self._all(lambda: rows.slots(keep.executions, self._batch)),
             "idempotency_keys": await self._all(lambda: rows.idempotency_keys(self._batch)),

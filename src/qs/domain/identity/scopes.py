@@ -9,7 +9,7 @@ SCOPES: dict[str, str] = {
     "plans:write": "create and change plans and enrollments",
     "tasks:read": "read tasks and explain them",
     "tasks:write": "open, expire, cancel, complete, re-issue and reschedule tasks",
-    "tasks:schedule": "run the sweep and the expiry; expire a task whose entry ran out",
+    "tasks:schedule": "run the sweep, the expiry and, for the whole installation, retention; expire a task whose entry ran out",
     "entry:read": "read the link of an opened task",
     "testees:read": "read testees, with their contacts",
     "testees:write": "create, change and erase testees",

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 
+from qs.domain.kernel.remembering import remembered
 from qs.domain.kernel.zones import Flag, add_civil_days, zone
 from qs.domain.plan.schedule import Schedule, Shift
 from qs.domain.plan.terms import CatchUp, Terms
+
+_MOST_OCCASIONS = 8192
+"""How many are remembered: some 3 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,16 @@ class PlannedOccasion:
     flag: Flag | None
 
 
-@lru_cache(maxsize=4096)
+def _size(occasions: tuple[PlannedOccasion, ...]) -> int:
+    return 1 + len(occasions)
+
+
+# A diary has hundreds of them, so that it is not plans that are counted.
+@remembered(_MOST_OCCASIONS, _size)
 def plan_occasions(
-    schedule: Schedule, terms: Terms, zone_name: str, start_date: date, shifts: tuple[Shift, ...] = ()
+    schedule: Schedule, terms: Terms, zone_name: str, start_date: date | None, shifts: tuple[Shift, ...] = ()
 ) -> tuple[PlannedOccasion, ...]:
-    """All occasions of one enrollment in ascending ``seq``.
+    """All occasions of one enrollment in ascending ``seq``; fixed dates need no ``start_date``.
 
     Raises:
         UnknownZone; Invalid ``plan.occasion_out_of_range`` when a date leaves 2199.

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from qs.domain.kernel.errors import Invalid, Problem, Refused
+from qs.domain.kernel.remembering import remembered
 from qs.domain.kernel.zones import Flag, resolve_wall_time, zone
 from qs.domain.plan.fields import (
     DATE_RULE,
@@ -25,6 +25,8 @@ from qs.domain.plan.fields import (
 LAST_OCCASION_DATE = date(2199, 12, 31)
 DEFAULT_TRIGGER_TIME = time(19)
 
+_MOST_OCCASIONS = 4096
+"""How many are remembered: some 1 MB."""
 _MAX_OFFSETS = {"relative_weeks": 5_200, "relative_days": 36_500, "relative_months": 1_200}
 
 
@@ -224,8 +226,12 @@ def read_start_date(value: object) -> date:
     return start
 
 
+def _size(found: Occasions) -> int:
+    return 1 + len(found.occasions) + len(found.skipped)
+
+
 # A bulk enrollment asks for the same few start dates and zones thousands of times.
-@lru_cache(maxsize=512)
+@remembered(_MOST_OCCASIONS, _size)
 def _occasions(
     schedule: Schedule, start: date | None, zone_name: str, shifts: tuple[Shift, ...]
 ) -> Occasions:

@@ -89,9 +89,45 @@ DELETE FROM broker_request WHERE (tenant_id, key) IN (
     ORDER BY received_at LIMIT :limit
 )"""
 )
+# Ids tell when they were made, by the clock of whoever made them, so that only the old end of each tenant's is read; the
+# day more is for a clock that is ahead. When it was settled is business time. Those that went out together go by the id of
+# the first, which stays for the last of them. The conditions stand outside as well, where they are looked at once more
+# with the row locked: one that was dead may have been replayed a moment ago.
+_MESSAGES = text(
+    """
+DELETE FROM delivery
+WHERE status IN ('sent', 'skipped', 'dead') AND settled_at < qs_now() - CAST(:age AS interval) AND (tenant_id, id) IN (
+    SELECT old.tenant_id, old.id FROM tenant t CROSS JOIN LATERAL (
+        SELECT d.tenant_id, d.id FROM delivery d
+        WHERE d.tenant_id = t.id
+          AND d.id < qs_first_id((statement_timestamp() - CAST(:age AS interval))::date + 1)
+          AND d.created_at < clock_timestamp() - CAST(:age AS interval)
+          AND d.settled_at < qs_now() - CAST(:age AS interval) AND d.status IN ('sent', 'skipped', 'dead')
+          AND NOT EXISTS (SELECT FROM outbox o WHERE o.tenant_id = d.tenant_id AND o.id = d.event_id)
+          AND (d.digest_id IS DISTINCT FROM d.id OR NOT EXISTS (
+              SELECT FROM delivery o
+              WHERE o.tenant_id = d.tenant_id AND o.recipient = d.recipient AND o.channel = d.channel
+                AND o.digest_id = d.id AND (o.settled_at < qs_now() - CAST(:age AS interval)) IS NOT TRUE))
+        ORDER BY d.id LIMIT :limit) old
+    LIMIT :limit
+)"""
+)
+_GRANT_USES = text(
+    """
+DELETE FROM channel_grant_use WHERE (tenant_id, message_id) IN (
+    SELECT old.tenant_id, old.message_id FROM tenant t CROSS JOIN LATERAL (
+        SELECT u.tenant_id, u.message_id FROM channel_grant_use u
+        WHERE u.tenant_id = t.id
+          AND u.message_id < qs_first_id((statement_timestamp() - CAST(:age AS interval))::date + 1)
+          AND u.at < clock_timestamp() - CAST(:age AS interval)
+          AND NOT EXISTS (SELECT FROM delivery d WHERE d.tenant_id = u.tenant_id AND d.id = u.message_id)
+        ORDER BY u.message_id LIMIT :limit) old
+    LIMIT :limit
+)"""
+)
 _WEBHOOK_DELIVERIES = text(
     """
-DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (
+DELETE FROM webhook_delivery WHERE status IN ('sent', 'skipped', 'dead') AND (tenant_id, id) IN (
     (SELECT tenant_id, id FROM webhook_delivery
      WHERE status IN ('sent', 'skipped') AND settled_at < clock_timestamp() - CAST(:age AS interval)
      ORDER BY settled_at LIMIT :limit)
@@ -134,8 +170,9 @@ _DROP_MONTHS = text("SELECT qs_drop_partitions(CAST(:age AS interval))")
 
 # Whoever waits for a whole table makes everybody else wait behind him, as long as the backup that he waits for.
 _DO_NOT_QUEUE = text("SELECT set_config('lock_timeout', '2s', true)")
+_DEADLOCK = "40P01"
 # What a table is locked for: its rows are being read or written (lock_not_available, deadlock_detected).
-_BUSY = frozenset({"55P03", "40P01"})
+_BUSY = frozenset({"55P03", _DEADLOCK})
 _TRIES, _BETWEEN_TRIES_S = 3, 1.0
 
 _log = structlog.get_logger()
@@ -170,6 +207,12 @@ class SqlForgettableRows:
     async def broker_requests(self, older_than: timedelta, limit: int) -> int:
         return await self._delete(_BROKER_REQUESTS, age=older_than, limit=limit)
 
+    async def messages(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_MESSAGES, age=older_than, limit=limit)
+
+    async def grant_uses(self, older_than: timedelta, limit: int) -> int:
+        return await self._delete(_GRANT_USES, age=older_than, limit=limit)
+
     async def webhook_deliveries(self, older_than: timedelta, dead_older_than: timedelta, limit: int) -> int:
         return await self._delete(_WEBHOOK_DELIVERIES, age=older_than, dead_age=dead_older_than, limit=limit)
 
@@ -183,6 +226,18 @@ class SqlForgettableRows:
         return await self._delete(_ALERTS, age=older_than, limit=limit)
 
     async def _delete(self, statement: TextClause, **parameters: object) -> int:
+        for attempt in range(_TRIES):
+            if attempt:
+                await asyncio.sleep(_BETWEEN_TRIES_S)
+            try:
+                return await self._delete_once(statement, parameters)
+            except DBAPIError as error:
+                # Who replays what was given up locks the same rows in another order; the next run finds what is left.
+                if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                    raise
+        return 0
+
+    async def _delete_once(self, statement: TextClause, parameters: Mapping[str, object]) -> int:
         async with self._engine.connect() as connection:
             await connection.execute(text("SET LOCAL ROLE qs_relay"))
             count: int = (await connection.execute(statement, parameters)).rowcount

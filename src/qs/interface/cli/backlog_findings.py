@@ -78,14 +78,8 @@ def _of_duties(service: ServiceCondition, duties: Sequence[Duty], *, internal: b
     for duty in duties:
         condition = service.duties[duty.name]
         allowed = 2 * _period(duty, internal=internal) + _SLACK
-        # One that never succeeded may belong to an installation that begins. Nobody outside can call for retention; what
-        # it leaves undone is told by itself.
-        is_expected = internal or duty.name != "retention"
-        if (
-            is_expected
-            and condition.succeeded_at is not None
-            and service.now - condition.succeeded_at > allowed
-        ):
+        # One that never succeeded may belong to an installation that begins.
+        if condition.succeeded_at is not None and service.now - condition.succeeded_at > allowed:
             late.append(f"{duty.name} ({duration(service.now - condition.succeeded_at)})")
         if condition.is_failing:
             failing.append(duty.name)

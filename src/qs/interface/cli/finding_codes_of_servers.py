@@ -119,7 +119,7 @@ OF_SERVERS: Mapping[str, tuple[Literal["note", "warning", "error"], str, str]] =
     "retention.behind": (
         "warning",
         "what should have been removed days ago is still there: the duty retention does not run",
-        "run a cron worker; with clock.internal: false nobody runs retention",
+        "run a cron worker, or have POST /api/v1/retention called each day; `qs retention` does it now",
     ),
     "redis.away": (
         "error",

@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "plan": "List, show, create, preview, enroll into and import plans.",
     "task": "List, show, explain, open, expire and re-issue tasks.",
     "sweep": "Expire and open everything that is due now.",
+    "retention": "Remove what was kept long enough.",
     "stats": "Sync, validate, show and draw statistics.",
     "job": "Write, run, follow and look after jobs.",
     "secret": "Secrets that jobs refer to.",

@@ -94,6 +94,7 @@ BY_CODE: dict[str, tuple[str, str]] = {
     "plan.unknown_scale": ("Unknown scale", "未知量表"),
     "quota.reached": ("Quota reached", "已达到配额上限"),
     "receipts.unauthenticated": ("Receipts are not the provider's", "回执并非来自服务商"),
+    "retention.for_installation": ("Retention is of all tenants", "保留期清理针对所有租户"),
     "scale.absent": ("Scale not found", "未找到量表"),
     "scale.exists": ("Scale exists already", "量表已存在"),
     "secret.absent": ("Secret not found", "未找到密钥"),

@@ -29,19 +29,22 @@ async def tenants_page(request: Request[Any, Any, Any]) -> Response[Any]:
 @post("/administration/tenants", status_code=200, opt=POSTED)
 async def create_tenant(request: Request[Any, Any, Any]) -> Response[Any]:
     form = await read_form(request)
-    body = {
+    body: dict[str, Any] = {
         "slug": form["slug"],
         "name": form["name"],
         "timezone": form["timezone"],
         "quotas": _quotas(form),
     }
+    if form["username"] or form.raw("password"):
+        body["administrator"] = {"username": form["username"], "password": form.raw("password")}
     try:
         made = await _api(request).ask(
             "POST", "/admin/tenants", body=body, headers={"idempotency-key": form["once"]}
         )
     except ApiRefused as refused:
         return await _list(request, form, refused)
-    return go_to(f"{_AT}/{made.data['id']}", "tenant_created")
+    said = "tenant_administered" if "administrator" in body else "tenant_created"
+    return go_to(f"{_AT}/{made.data['id']}", said)
 
 
 @get("/administration/tenants/{tenant_id:str}", opt=ADMIN)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from qs.domain.identity.credentials import LONGEST_PASSWORD, SHORTEST_PASSWORD
+
 ADMINISTERING = {"scope": "admin"}
 
 MachineName = Annotated[
@@ -15,6 +17,7 @@ MachineName = Annotated[
         extra={"expected": "letters, digits and . _ -, and begin with a letter or digit"},
     ),
 ]
+NewPassword = Annotated[str, Meta(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)]
 ScopeNames = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1, max_length=64)
 ]

@@ -7,10 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from qs.application.identity.administering_tenants import TenantChange
+from qs.application.identity.administering_tenants import Newcomer, TenantChange
+from qs.domain.identity.credentials import LONGEST_USERNAME
 from qs.domain.identity.tenant import Quotas, StaffContact, Tenant, TenantStatus
 from qs.domain.kernel.quotas import MOST, Quota
 from qs.interface.rest.bodies import Body, Name, ZoneName
+from qs.interface.rest.identity.fields import NewPassword
 from qs.interface.rest.plan.examples import a_body_like
 
 Slug = Annotated[
@@ -46,14 +48,26 @@ class QuotasBody(Body):
         return {quota: most for quota in Quota if (most := getattr(self, quota.value)) is not UNSET}
 
 
+class AdministratorBody(Body):
+    """Who may log in to the new tenant and administer it; user names are unique over all tenants."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=LONGEST_USERNAME)]
+    password: NewPassword
+
+
 class TenantBody(Body):
-    """A new tenant, which is active at once."""
+    """A new tenant, which is active at once. Without an administrator nobody can log in to it yet."""
 
     slug: Slug
     name: Name
     timezone: ZoneName
     staff_contacts: StaffContacts = field(default_factory=list)
     quotas: QuotasBody | None = None
+    administrator: AdministratorBody | None = None
+
+    def newcomer(self) -> Newcomer | None:
+        who = self.administrator
+        return None if who is None else Newcomer(who.username, who.password)
 
 
 class TenantPatch(Body):

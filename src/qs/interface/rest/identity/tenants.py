@@ -41,7 +41,10 @@ class TenantController(Controller):
     async def create(
         self, data: TenantRequest, request: Request[Principal, Any, Any], tenants: Given[TenantAdministration]
     ) -> Response[Success[TenantView]]:
-        """With the starter scales in its catalogue. For administrators of the default tenant."""
+        """With the starter scales in its catalogue, and its first administrator if `administrator` names one.
+
+        For administrators of the default tenant.
+        """
         if not request.user.acts_for_installation:
             raise TenantsForOperators
         made = await tenants.create(
@@ -51,6 +54,7 @@ class TenantController(Controller):
             actor=request.user.actor,
             staff_contacts=contacts_in(data.staff_contacts),
             quotas=quotas_in(data.quotas),
+            administrator=data.newcomer(),
         )
         headers = {"Location": f"/api/v1/admin/tenants/{made.id}", "ETag": etag(made.version)}
         return success(TenantView.of(made), 201, headers)

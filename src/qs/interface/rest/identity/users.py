@@ -10,16 +10,14 @@ from msgspec import Meta, Struct
 
 from qs.application.identity.administering_users import UserAdministration
 from qs.domain.identity.accounts import User
-from qs.domain.identity.credentials import LONGEST_PASSWORD, LONGEST_USERNAME, SHORTEST_PASSWORD
+from qs.domain.identity.credentials import LONGEST_USERNAME
 from qs.domain.identity.principal import Principal
 from qs.interface.rest.bodies import Body
 from qs.interface.rest.dependencies import Given, given
 from qs.interface.rest.envelope import Success, success
-from qs.interface.rest.identity.fields import ADMINISTERING, RoleNames
+from qs.interface.rest.identity.fields import ADMINISTERING, NewPassword, RoleNames
 from qs.interface.rest.paging import Page, PageRequest, counted_pages
 from qs.interface.rest.plan.examples import a_body_like
-
-NewPassword = Annotated[str, Meta(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)]
 
 
 class UserBody(Body):

@@ -7,6 +7,7 @@ from qs.interface.rest.scheduler.job_switches import JobSwitchController
 from qs.interface.rest.scheduler.jobs import JobController
 from qs.interface.rest.scheduler.nodes import NodeController
 from qs.interface.rest.scheduler.previews import preview
+from qs.interface.rest.scheduler.retention import retention
 from qs.interface.rest.scheduler.runs import JobRunController
 from qs.interface.rest.scheduler.secrets import SecretController
 from qs.interface.rest.scheduler.sets import JobSetController
@@ -23,5 +24,6 @@ route_handlers = (
     SecretController,
     NodeController,
     SwitchController,
+    retention,
 )
 root_route_handlers = (ecron_router,)

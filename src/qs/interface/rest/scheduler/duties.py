@@ -25,6 +25,7 @@ _RUN_BY = {
     "sync-accumulated": "POST /api/v1/statistics/sync/accumulated",
     "sync-plan": "POST /api/v1/statistics/sync/plan",
     "validate": "POST /api/v1/statistics/validate",
+    "retention": "POST /api/v1/retention",
 }
 
 
@@ -34,9 +35,8 @@ class DutyReadOnly(Refused):
     code = "job.read_only"
 
     def __init__(self, name: str) -> None:
-        way_out = f"; {_RUN_BY[name]} runs it" if name in _RUN_BY else ""
         super().__init__(
-            f"{name} is a duty of qs, timed by its settings, so it is not changed or run here{way_out}"
+            f"{name} is a duty of qs, timed by its settings, so it is not changed or run here; {_RUN_BY[name]} runs it"
         )
 
 
