@@ -8,7 +8,7 @@ from importlib import import_module
 import structlog
 import uvloop
 
-from qs.collecting import settle
+from qs.collecting import collecting
 from qs.container import build_container, close
 from qs.interface.cli.failures import sentence_of
 from qs.interface.cli.supervisor import stop_on_signals
@@ -29,19 +29,20 @@ async def work(role: str, settings: Settings) -> bool:
     container = build_container(settings)
     try:
         with stop_on_signals() as stop:
-            running = asyncio.create_task(import_module(f"workers.{role}").run(container, stop), name=role)
-            settle()
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            # What it holds is given back by its own end; past the grace period its leases run out instead.
-            _, late = await asyncio.wait((running,), timeout=_GRACE_SECONDS)
-            if late:
-                log.warning("worker_cut_short", role=role, grace_s=_GRACE_SECONDS)
-                running.cancel()
-                return False
-            await running
-            return True
+            run = import_module(f"workers.{role}").run
+            async with collecting():
+                running = asyncio.create_task(run(container, stop), name=role)
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                # What it holds is given back by its own end; past the grace period its leases run out instead.
+                _, late = await asyncio.wait((running,), timeout=_GRACE_SECONDS)
+                if late:
+                    log.warning("worker_cut_short", role=role, grace_s=_GRACE_SECONDS)
+                    running.cancel()
+                    return False
+                await running
+                return True
     finally:
         await close(container)
         end_tracing()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from qs.collecting import COLLECT_EVERY_S, collect
 from qs.domain.kernel.errors import Unavailable
 from qs.infra.postgres.failures import translate
 from qs.infra.postgres.heartbeats import BEAT_EVERY_S, Heartbeat
@@ -62,9 +61,8 @@ async def keep_working(
 
     await _await_schema(role, engine, stop)
     beating = Loop("heartbeat", beat, BEAT_EVERY_S)
-    collecting = Loop("collect", collect, COLLECT_EVERY_S)
     async with asyncio.TaskGroup() as group:
-        for loop in (*loops, beating, collecting):
+        for loop in (*loops, beating):
             group.create_task(_repeat(role, loop, stop), name=f"{role}-{loop.name}")
     with suppress(Exception):
         await heartbeat.end()

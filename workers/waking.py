@@ -21,7 +21,7 @@ from arq.worker import Worker
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from qs.collecting import settle
+from qs.collecting import collecting
 from qs.container import Container, build_container, close
 from qs.domain.kernel.errors import Unavailable
 from qs.infra.redis.client import AWAY, READ_TIMEOUT_S
@@ -185,9 +185,9 @@ async def _run_bare(role: str, run: RoleRun, ctx: dict[Any, Any]) -> None:
     end_tracing = begin_tracing(ctx["settings"], role)
     container = build_container(ctx["settings"])
     try:
-        settle()
         with stop_on_signals() as stop:
-            await run(container, stop)
+            async with collecting():
+                await run(container, stop)
     finally:
         await close(container)
         end_tracing()

@@ -11,6 +11,7 @@ from typing import Any
 
 from litestar import Litestar
 
+from qs.collecting import collecting
 from qs.container import Container, build_container, close
 from qs.interface.dashboard.routers import dashboard_routers
 from qs.interface.grpc.starting import grpc_beside
@@ -30,7 +31,10 @@ def make_app(settings: Settings) -> Litestar:
         await asyncio.to_thread(end_tracing)
 
     return create_app(
-        build_container(settings), pages=dashboard_routers(), close=end, beside=grpc_beside(settings)
+        build_container(settings),
+        pages=dashboard_routers(),
+        close=end,
+        beside=(*grpc_beside(settings), collecting),
     )
 
 

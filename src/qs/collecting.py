@@ -1,7 +1,9 @@
-"""How often Python looks for cycles of garbage, in every process of qs."""
+"""How often Python looks for cycles of garbage, in every API and worker process."""
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 COLLECT_EVERY_S = 30.0
 
@@ -15,23 +17,25 @@ def collect_seldom() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def settle() -> None:
-    """What this process holds when it has started stays, so that nobody looks through it again."""
-    gc.freeze()
-
-
-async def collect() -> None:
-    """Frees the cycles there are: to be called every ``COLLECT_EVERY_S``.
+@asynccontextmanager
+async def collecting(process: object = None) -> AsyncIterator[None]:
+    """While it lasts cycles are freed every ``COLLECT_EVERY_S``, among what was made since it began.
 
     Thresholds count objects, not time. A process that has little to do, or one whose servers come and go, would hold
-    tracebacks, and the connections in their frames, for an hour before there were enough of them. After ``settle`` a look
-    takes a few milliseconds.
+    tracebacks, and the connections in their frames, for an hour before there were enough of them. What is there at the
+    beginning is frozen for good, so that a look takes a few milliseconds.
     """
     gc.collect()
+    gc.freeze()
+    looking = asyncio.create_task(_look(), name="collect")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
-async def collect_regularly() -> None:
-    """Until it is canceled."""
+async def _look() -> None:
     while True:
         await asyncio.sleep(COLLECT_EVERY_S)
-        await collect()
+        gc.collect()

@@ -24,8 +24,9 @@ from qs.application.kernel.brokers import (
 from qs.infra.brokers.addressing import BrokerAddress
 from qs.infra.brokers.choosing import make_events, make_queue
 from tests.support.broker_worlds import NAMES, WORLDS, NsqWorld, World
-from tests.support.brokers import NatsServer, free_port
+from tests.support.brokers import NatsServer
 from tests.support.certificates import make_certificate
+from tests.support.ports import lasting_port
 from tests.support.waiting import eventually
 
 KINDS = [
@@ -193,7 +194,7 @@ async def test_requests_are_handled_put_back_or_kept_for_people(world: World):
     [pytest.param("kafka", marks=pytest.mark.system), "nats", "rabbitmq", "nsq"],
 )
 async def test_a_broker_that_is_not_there_is_told_and_nothing_counts_as_stored(kind: str):
-    nowhere = BrokerAddress("127.0.0.1", free_port())
+    nowhere = BrokerAddress("127.0.0.1", lasting_port())
     broker = make_events(kind, nowhere, NAMES)
 
     with pytest.raises(BrokerUnavailable):

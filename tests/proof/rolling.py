@@ -6,9 +6,8 @@ code is today's, since no other is at hand, but it knows no later revision and j
 
 import asyncio
 import signal
-import socket
 import time
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -29,6 +28,7 @@ from tests.proof.servers import Servers
 from tests.proof.working import working
 from tests.proof.world import World
 from tests.support.balancer import Balancer, balancing
+from tests.support.ports import lasting_port
 from tests.support.releases import previous
 
 ROUNDS = 20
@@ -139,7 +139,7 @@ async def rolling(servers: Servers, seed: int, rounds_scale: float, progress: Pr
     rounds = max(2, round(ROUNDS * rounds_scale))
     async with (
         World(servers, seed, scaled=False, change=_draining) as world,
-        balancing(_free_ports(2)) as balancer,
+        balancing([lasting_port(), lasting_port()]) as balancer,
     ):
         await downgrade(world.database_url, previous())
         world.base_url = balancer.url
@@ -185,10 +185,3 @@ async def rolling(servers: Servers, seed: int, rounds_scale: float, progress: Pr
     figures.add("the upgrade took, s", cluster.upgrade_s)
     figures.none_of("violations, statistics among them", violations)
     return figures
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens at; each process takes its own when it starts."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]

@@ -59,10 +59,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Drift:
-    """Medians of the sixth after the first, in which everything warms up, and of the last."""
+    """Medians of the sixth after the first, in which everything warms up, and of the last; ``most`` is the early maximum."""
 
     early: float
     late: float
+    most: float
 
     @property
     def percent(self) -> float:
@@ -106,7 +107,7 @@ class Watch:
         late = _known(self.samples[int(5 * sixth) :], figure)
         assert early, "there are no samples of the sixth after the first"
         assert late, "there are no samples of the last sixth"
-        return Drift(statistics.median(early), statistics.median(late))
+        return Drift(statistics.median(early), statistics.median(late), max(early))
 
     def document(self) -> list[dict[str, Any]]:
         return [asdict(sample) for sample in self.samples]

@@ -21,9 +21,9 @@ async def test_a_minute_of_load_and_faults_leaves_nothing_undone_and_nothing_wro
     assert len(watches[0].samples) > 20
 
 
-def look(at: float, rss: float, descriptors: int = 10) -> Sample:
+def look(at: float, rss: float, descriptors: int = 10, connections: int = 20) -> Sample:
     process = Process(rss, 10.0, descriptors, 1)
-    return Sample(at, {"api": process}, connections=20, backlog=0, redis_mib=2.0, redis_keys=100)
+    return Sample(at, {"api": process}, connections=connections, backlog=0, redis_mib=2.0, redis_keys=100)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,27 @@ async def test_what_grows_after_the_warm_up_does_not_hold(
     watch.at_rest = look(len(rss), rss[-1], descriptors)
 
     judge(figures, watch, ["api"], minutes)
+
+    assert figures.holds is holds, "\n".join(figures.lines("judged"))
+
+
+@pytest.mark.parametrize(
+    ("late", "at_rest", "holds"),
+    [
+        pytest.param([50, 70], 78, True, id="all pools stand at rest"),
+        pytest.param([50, 70], 79, False, id="forgets some"),
+        pytest.param([66, 72], 70, False, id="opens ever more"),
+    ],
+)
+async def test_connections_are_held_against_the_fullest_moment_early_on(
+    world: World, late: list[int], at_rest: int, holds: bool
+) -> None:
+    watch, figures = Watch(world, {}, 1.0), Figures(0)
+    connections = [20, 20, 50, 70, *[60] * 6, *late]
+    watch.samples = [look(at, 100, connections=number) for at, number in enumerate(connections)]
+    watch.at_rest = look(12, 100, connections=at_rest)
+
+    judge(figures, watch, ["api"], 60)
 
     assert figures.holds is holds, "\n".join(figures.lines("judged"))
 

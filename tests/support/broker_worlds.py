@@ -20,7 +20,7 @@ from tests.support.nsqd import Nsqd
 from tests.support.waiting import eventually
 
 NAMES = Names("qs")
-_QUIET_S = 1.0
+_QUIET_S = 2.0
 
 
 class World(Protocol):

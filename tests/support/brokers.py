@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from qs.application.kernel.brokers import BrokerUnavailable, OutgoingEvent
 from qs.domain.kernel.errors import QsError
 from qs.infra.brokers.addressing import BrokerAddress
+from tests.support.ports import lasting_port
 from tests.support.processes import end
 
 HERE = Path(__file__).parent
@@ -48,19 +48,12 @@ class FakeBroker:
     async def aclose(self) -> None: ...
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
-
-
 class BrokerProcess:
     """A server on loopback that keeps what it stored over a restart. Its port stays the same."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="qs-broker-"))
-        self.port = free_port()
+        self.port = lasting_port()
         self._processes: list[asyncio.subprocess.Process] = []
 
     @property
@@ -116,7 +109,7 @@ class NatsServer(BrokerProcess):
 class RabbitServer(BrokerProcess):
     def __init__(self) -> None:
         super().__init__()
-        self._names_port, self._nodes_port = free_port(), free_port()
+        self._names_port, self._nodes_port = lasting_port(), lasting_port()
 
     async def start(self) -> None:
         environment = {

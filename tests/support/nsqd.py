@@ -11,6 +11,8 @@ from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tests.support.ports import lasting_port
+
 RESPONSE, ERROR, MESSAGE = 0, 1, 2
 
 
@@ -32,7 +34,7 @@ class Nsqd:
 
     def __init__(self, *, secret: str | None = None, message_timeout_s: float = 60.0) -> None:
         self.received: dict[str, list[bytes]] = defaultdict(list)
-        self.port = 0
+        self.port = lasting_port()
         self.secret = secret
         self.message_timeout_s = message_timeout_s
         self.channels: dict[str, dict[str, Channel]] = defaultdict(dict)
@@ -43,7 +45,6 @@ class Nsqd:
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         assert self._server is not None

@@ -125,6 +125,7 @@ class Foundation(containers.DeclarativeContainer):
         ids=new_id,
         addresses=providers.Singleton(making.make_apprise, settings),
         passwords=passwords,
+        by_password=providers.Callable(lambda settings: settings.auth.mode == "builtin", settings),
     )
     _administering = {"unit_of_work": identity_uow, "clock": system_time, "ids": new_id}  # noqa: RUF012 - never changed
     user_administration = providers.Singleton(UserAdministration, passwords=passwords, **_administering)

@@ -9,9 +9,10 @@ import pytest
 from httpx import AsyncClient, Response
 from msgspec.structs import replace
 
-from qs.application.identity.administering_tenants import TenantChange
+from qs.application.identity.administering_tenants import Newcomer, TenantChange
 from qs.application.identity.remembering import BELIEVED_FOR_S
 from qs.container import Container
+from qs.domain.identity.errors import TenantInvalid
 from qs.domain.identity.tenant import TenantStatus
 from qs.domain.kernel.ids import DEFAULT_TENANT
 from qs.infra.auth import provider_endpoint
@@ -234,6 +235,18 @@ async def test_while_the_provider_is_away_its_keys_are_good_for_an_hour_more_and
     provider.start()
     time_goes_on.by(RETRY_EVERY_S)
     assert (await asking(token)).status_code == 200
+
+
+async def test_a_new_tenant_gets_no_administrator_who_could_not_log_in(container: Container):
+    boss = Newcomer("boss", "a long sentence of theirs")
+
+    with pytest.raises(TenantInvalid) as refused:
+        await container.tenant_administration().create(
+            "clinic", "Clinic", "UTC", actor="test", administrator=boss
+        )
+
+    assert [problem.pointer for problem in refused.value.problems] == ["/administrator"]
+    assert [tenant.slug for tenant in await container.tenant_administration().list()] == ["default"]
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

@@ -127,6 +127,16 @@ async def test_the_first_of_those_that_went_out_together_stays_for_the_last_of_t
     assert await ledger.left() == set()
 
 
+async def test_one_whose_event_is_still_there_keeps_the_first(ledger: Ledger, clinic: Clinic) -> None:
+    await clinic.opened(await clinic.testee([mailbox("anna@example.org")]))
+    event_id = await ledger.truth.fetchval("SELECT id FROM outbox WHERE name = 'TaskOpened'")
+    first = await ledger.message(OLD, digest_id=OWN)
+    last = await ledger.message(OLD, digest_id=first, event_id=event_id)
+
+    assert await ledger.forget() == (0, 0)
+    assert await ledger.left() == {first, last}
+
+
 async def test_one_that_waits_to_be_sent_again_keeps_the_first(ledger: Ledger) -> None:
     first = await ledger.message(OLD, digest_id=OWN)
     again = await ledger.message(OLD, "queued", digest_id=first)

@@ -9,24 +9,33 @@ import pytest
 from qs.settings import Settings
 from tests.support.processes import clean_environment, ending, wait_until
 
-# What is frozen is counted when a look ends, so that the file is there only once both have happened.
+# The third look while what was there is frozen: neither the one at the beginning nor the one that ends a process.
 WATCHING = """
 import gc, os, pathlib, sys
 from qs import collecting
 
+collecting.COLLECT_EVERY_S = 0.05
+looks = 0
+
 def looked(phase, info):
-    if phase == "stop" and info["generation"] == 2 and gc.get_freeze_count() > 10_000:
-        pathlib.Path(os.environ["LOOKED"]).write_text(str(os.getpid()))
+    global looks
+    if phase == "stop" and info["generation"] == 2 and gc.get_freeze_count() > 10_000 and not sys.is_finalizing():
+        looks += 1
+        if looks == 3:
+            pathlib.Path(os.environ["LOOKED"]).touch()
 
 gc.callbacks.append(looked)
 """
-API = WATCHING + "collecting.COLLECT_EVERY_S = 0.05\nfrom qs.interface.cli.main import run\nrun()"
+API = WATCHING + "from qs.interface.cli.main import run\nrun()"
+UVICORN = WATCHING + "import uvicorn\nuvicorn.run('qs.asgi:app', port=0)"
 ROLE = WATCHING + "import workers.__main__ as w\nsys.exit(w.main(['relay']))"
 ARQ = WATCHING + "from arq.cli import cli\ncli(['workers.cron.WorkerSettings'])"
 
 
 @pytest.mark.parametrize(
-    "words", [("-c", API, "api", "--port", "0"), ("-c", ROLE), ("-c", ARQ)], ids=["api", "worker", "arq"]
+    "words",
+    [("-c", API, "api", "--port", "0"), ("-c", UVICORN), ("-c", ROLE), ("-c", ARQ)],
+    ids=["api", "uvicorn", "worker", "arq"],
 )
 def test_a_process_that_has_nothing_to_do_looks_for_garbage(
     settings: Settings, tmp_path: Path, words: tuple[str, ...]
@@ -41,5 +50,7 @@ def test_a_process_that_has_nothing_to_do_looks_for_garbage(
         LOOKED=str(looked),
     )
 
-    with ending(subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)):
-        wait_until(looked.exists, "a look for cycles")
+    command = [sys.executable, *words]
+    with ending(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)) as process:
+        wait_until(looked.exists, "looks for cycles")
+        assert process.poll() is None

@@ -61,12 +61,15 @@ class TenantAdministration:
         ids: IdGenerator,
         addresses: StaffAddresses,
         passwords: Passwords,
+        by_password: bool,
     ) -> None:
+        """``by_password`` says whether people log in here, or at a provider elsewhere."""
         self._directory = directory
         self._unit_of_work = unit_of_work
         self._ids = ids
         self._addresses = addresses
         self._passwords = passwords
+        self._by_password = by_password
 
     async def create(
         self,
@@ -109,6 +112,9 @@ class TenantAdministration:
 
     async def _admit(self, administrator: Newcomer) -> tuple[str, str]:
         """How the name is spelled, and the hash of the password. Raises TenantInvalid."""
+        if not self._by_password:
+            sentence = "must be left out: people log in at the identity provider of this installation"
+            raise TenantInvalid([Problem("/administrator", sentence)])
         try:
             name = new_username(administrator.username)
             password = new_password(administrator.password, name)

@@ -9,8 +9,8 @@ from qs.domain.kernel.zones import Flag, add_civil_days, zone
 from qs.domain.plan.schedule import Schedule, Shift
 from qs.domain.plan.terms import CatchUp, Terms
 
-_MOST_OCCASIONS = 8192
-"""How many are remembered: some 3 MB."""
+_MOST_REMEMBERED = 12_288
+"""Some 3 MB, whether of few occasions each or of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class PlannedOccasion:
 
 
 def _size(occasions: tuple[PlannedOccasion, ...]) -> int:
-    return 1 + len(occasions)
+    # The schedule and the terms that were asked for take as much as some occasions do.
+    return 4 + len(occasions)
 
 
-# A diary has hundreds of them, so that it is not plans that are counted.
-@remembered(_MOST_OCCASIONS, _size)
+@remembered(_MOST_REMEMBERED, _size)
 def plan_occasions(
     schedule: Schedule, terms: Terms, zone_name: str, start_date: date | None, shifts: tuple[Shift, ...] = ()
 ) -> tuple[PlannedOccasion, ...]:

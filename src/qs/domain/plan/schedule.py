@@ -25,8 +25,8 @@ from qs.domain.plan.fields import (
 LAST_OCCASION_DATE = date(2199, 12, 31)
 DEFAULT_TRIGGER_TIME = time(19)
 
-_MOST_OCCASIONS = 4096
-"""How many are remembered: some 1 MB."""
+_MOST_REMEMBERED = 6144
+"""Some 1 MB, whether of few occasions each or of many."""
 _MAX_OFFSETS = {"relative_weeks": 5_200, "relative_days": 36_500, "relative_months": 1_200}
 
 
@@ -227,11 +227,11 @@ def read_start_date(value: object) -> date:
 
 
 def _size(found: Occasions) -> int:
-    return 1 + len(found.occasions) + len(found.skipped)
+    return 4 + len(found.occasions) + len(found.skipped)
 
 
 # A bulk enrollment asks for the same few start dates and zones thousands of times.
-@remembered(_MOST_OCCASIONS, _size)
+@remembered(_MOST_REMEMBERED, _size)
 def _occasions(
     schedule: Schedule, start: date | None, zone_name: str, shifts: tuple[Shift, ...]
 ) -> Occasions:

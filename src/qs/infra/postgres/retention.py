@@ -107,7 +107,9 @@ WHERE status IN ('sent', 'skipped', 'dead') AND settled_at < qs_now() - CAST(:ag
           AND (d.digest_id IS DISTINCT FROM d.id OR NOT EXISTS (
               SELECT FROM delivery o
               WHERE o.tenant_id = d.tenant_id AND o.recipient = d.recipient AND o.channel = d.channel
-                AND o.digest_id = d.id AND (o.settled_at < qs_now() - CAST(:age AS interval)) IS NOT TRUE))
+                AND o.digest_id = d.id
+                AND ((o.settled_at < qs_now() - CAST(:age AS interval)) IS NOT TRUE
+                     OR EXISTS (SELECT FROM outbox e WHERE e.tenant_id = o.tenant_id AND e.id = o.event_id))))
         ORDER BY d.id LIMIT :limit) old
     LIMIT :limit
 )"""
@@ -235,6 +237,7 @@ class SqlForgettableRows:
                 # Who replays what was given up locks the same rows in another order; the next run finds what is left.
                 if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
                     raise
+        _log.warning("retention_busy")
         return 0
 
     async def _delete_once(self, statement: TextClause, parameters: Mapping[str, object]) -> int:

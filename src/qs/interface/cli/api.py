@@ -94,29 +94,23 @@ def _serve(given: Settings, listener: socket.socket, tell: Any) -> bool:
 def _server(settings: Settings, tell: Any) -> Any:
     import uvicorn
 
-    from qs.collecting import collect_regularly, settle
     from qs.interface.cli.protocol import BoundedProtocol
 
     class Server(uvicorn.Server):
         """uvicorn that ends with 0 when asked to, and says when it answers."""
 
         was_started = False
-        _collecting: asyncio.Task[None] | None = None
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
                 self.was_started = True
-                settle()
-                self._collecting = asyncio.create_task(collect_regularly(), name="collect")
                 tell()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             # What waits in the queue of a socket that is closed is refused although it was sent.
             await asyncio.sleep(settings.server.drain_s)
             await super().shutdown(sockets)
-            if self._collecting is not None:
-                self._collecting.cancel()
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:

@@ -101,6 +101,7 @@ async def _list(
         tenants=tenants,
         usage=await _usage(api, [each["id"] for each in tenants["items"]]),
         held=HELD,
+        by_password=request.app.state.container.settings().auth.mode == "builtin",
         form=form or Form({}),
         wrong=refused,
     )

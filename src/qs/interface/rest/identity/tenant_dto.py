@@ -49,14 +49,14 @@ class QuotasBody(Body):
 
 
 class AdministratorBody(Body):
-    """Who may log in to the new tenant and administer it; user names are unique over all tenants."""
+    """Who may log in to the new tenant and administer it, where people log in by password; names are unique over all tenants."""
 
     username: Annotated[str, Meta(min_length=1, max_length=LONGEST_USERNAME)]
     password: NewPassword
 
 
 class TenantBody(Body):
-    """A new tenant, which is active at once. Without an administrator nobody can log in to it yet."""
+    """A new tenant, which is active at once."""
 
     slug: Slug
     name: Name
