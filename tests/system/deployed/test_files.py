@@ -57,7 +57,7 @@ def test_kubectl_builds_the_kit_of_cron_jobs(tmp_path: Path) -> None:
     built = run("kubectl", "kustomize", DEPLOY / "k8s", home=tmp_path)
 
     manifests = list(yaml.safe_load_all(built.stdout))
-    assert len(manifests) == 9, built.stderr
+    assert len(manifests) == 10, built.stderr
     for manifest in manifests:
         check_manifest(manifest)
         if (pod := pod_of(manifest)) is not None:
