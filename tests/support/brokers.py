@@ -131,7 +131,21 @@ class RabbitServer(BrokerProcess):
         await self._listening(self._names_port)
         # Debian's own command would change to the account of the system's broker.
         await self._begin("/usr/lib/rabbitmq/bin/rabbitmq-server", **environment)
-        await self._listening(self.port)
+        await self._answering()
+
+    async def _answering(self) -> None:
+        """It listens a while before it speaks AMQP, and resets who comes meanwhile."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                with suppress(OSError, asyncio.IncompleteReadError):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    try:
+                        writer.write(b"AMQP\x00\x00\x09\x01")
+                        await reader.readexactly(1)
+                        return
+                    finally:
+                        writer.close()
+                await asyncio.sleep(0.05)
 
 
 class KafkaMock(BrokerProcess):
