@@ -18,7 +18,7 @@ def collect_seldom() -> None:
 
 
 @asynccontextmanager
-async def collecting(process: object = None) -> AsyncIterator[None]:
+async def collecting(app: object = None) -> AsyncIterator[None]:
     """While it lasts cycles are freed every ``COLLECT_EVERY_S``, among what was made since it began.
 
     Thresholds count objects, not time. A process that has little to do, or one whose servers come and go, would hold

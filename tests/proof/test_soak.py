@@ -15,7 +15,7 @@ async def test_a_minute_of_load_and_faults_leaves_nothing_undone_and_nothing_wro
 ) -> None:
     watches: list[Watch] = []
 
-    figures = await soak(proof_servers, seed, 1.0, lambda told: None, watches.append)
+    figures = await soak(proof_servers, seed, 1.0, lambda told: None, watches.append, rate_per_s=30.0)
 
     assert figures.holds, "\n".join(figures.lines(f"seed {seed}"))
     assert len(watches[0].samples) > 20

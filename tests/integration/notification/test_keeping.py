@@ -2,19 +2,20 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from qs.container import Container
-from qs.infra.postgres.retention import _MESSAGES
+from qs.infra.postgres.retention import _MESSAGES, SqlForgettableRows
+from tests.integration.plan.gate import somebody_waits
 from tests.support.notifying import Clinic, mailbox
 
 TENANT = Clinic.tenant_id
-_SOMEBODY_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 OLD, YOUNG = timedelta(days=367), timedelta(days=365)
-
 OWN = UUID(int=0)
 
 
@@ -155,9 +156,7 @@ async def test_one_that_is_replayed_at_that_moment_stays(ledger: Ledger, databas
             "UPDATE delivery SET status = 'queued', settled_at = NULL WHERE id = $1", replayed
         )
         forgetting = asyncio.create_task(ledger.forget())
-        async with asyncio.timeout(60):
-            while not await ledger.truth.fetchval(_SOMEBODY_WAITS):
-                await asyncio.sleep(0.01)
+        await somebody_waits(ledger.truth)
         await replaying.commit()
     finally:
         await other.close()
@@ -165,6 +164,44 @@ async def test_one_that_is_replayed_at_that_moment_stays(ledger: Ledger, databas
     assert await forgetting == (1, 0)
     assert await ledger.left() == {replayed}
     assert gone not in await ledger.left()
+
+
+async def test_a_deadlock_with_who_replays_is_tried_again(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off = []
+    once = SqlForgettableRows._delete_once
+
+    async def told(rows: SqlForgettableRows, statement: Any, parameters: Any) -> int:
+        try:
+            return await once(rows, statement, parameters)
+        except DBAPIError as error:
+            broken_off.append(getattr(error.orig, "sqlstate", None))
+            raise
+
+    monkeypatch.setattr(SqlForgettableRows, "_delete_once", told)
+    replay = "UPDATE delivery SET status = 'queued', settled_at = NULL WHERE id = $1"
+    first, middle, last = [await ledger.message(OLD * n, "dead") for n in (3, 2, 1)]
+    other = await asyncpg.connect(database_url)
+    try:
+        # Whoever waits the longest looks for a deadlock first, and it is that one that is broken off.
+        await other.execute("SET deadlock_timeout = '1min'")
+        replaying = other.transaction()
+        await replaying.start()
+        await other.execute(replay, middle)
+        forgetting = asyncio.create_task(ledger.forget())
+        await somebody_waits(ledger.truth)
+        # In whichever order it goes, it has one of the others by now.
+        free = await ledger.truth.fetch("SELECT id FROM delivery FOR UPDATE SKIP LOCKED")
+        (taken,) = {first, last} - {row["id"] for row in free}
+        await other.execute(replay, taken)
+        await replaying.commit()
+    finally:
+        await other.close()
+
+    assert await forgetting == (1, 0)
+    assert broken_off == ["40P01"]
+    assert await ledger.left() == {middle, taken}
 
 
 async def test_more_than_one_portion_goes_in_one_run(ledger: Ledger, container: Container) -> None:

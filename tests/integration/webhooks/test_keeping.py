@@ -9,11 +9,10 @@ import pytest
 
 from qs.container import Container
 from qs.settings import Settings
+from tests.integration.plan.gate import somebody_waits
 from tests.integration.webhooks.desk import Desk, verified
 from tests.support.command_line import called
 from tests.support.receivers import WebReceiver
-
-_SOMEBODY_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 
 
 async def test_what_is_done_with_is_forgotten_after_its_time(
@@ -59,9 +58,7 @@ async def test_one_that_is_replayed_while_the_old_ones_go_stays(
             "UPDATE webhook_delivery SET status = 'queued', settled_at = NULL WHERE id = $1", replayed
         )
         forgetting = asyncio.create_task(container.retention().run())
-        async with asyncio.timeout(60):
-            while not await desk.truth.fetchval(_SOMEBODY_WAITS):
-                await asyncio.sleep(0.01)
+        await somebody_waits(desk.truth)
         await replaying.commit()
     finally:
         await other.close()

@@ -13,7 +13,7 @@ R = TypeVar("R")
 def remembered(most: int, weight: Callable[[R], int]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Keeps the results of a pure function that were asked for last, as long as they weigh at most ``most`` together.
 
-    `functools.lru_cache` counts results, of which one may take a thousand times the memory of another. Arguments are given
+    `functools.lru_cache` counts results, of which one may take a hundred times the memory of another. Arguments are given
     by position and must be hashable; what raises is not kept. Threads may share it.
     """
 
